@@ -1,0 +1,58 @@
+# Two commands on a fresh machine: `make run` does the main job in the sandbox, `make test` proves it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONUTF8 := 1
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+
+.PHONY: run test lint types bench ui lock clean help
+
+help:
+	@echo "make run    import the shipped catalogue, sync it to the sandbox marketplaces"
+	@echo "make ui     start the Prefect server, worker and deployments (Ctrl-C stops)"
+	@echo "make test   lint, types, tests"
+	@echo "make bench  speed and memory as ratios"
+	@echo "make lock   renew the lock files"
+	@echo "make clean  remove the environment, caches and the local home (.caybeo)"
+
+$(VENV)/.run: requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -r requirements.lock
+	$(BIN)/python -c "import pathlib,sysconfig; pathlib.Path(sysconfig.get_path('purelib'),'caybeo.pth').write_text(str(pathlib.Path.cwd()))"
+	printf '#!/bin/sh\nexec "$(CURDIR)/$(BIN)/python" -m flows.cli "$$@"\n' > $(BIN)/caybeo
+	chmod +x $(BIN)/caybeo
+	touch $@
+
+$(VENV)/.test: requirements-dev.lock $(VENV)/.run
+	$(PIP) -r requirements-dev.lock
+	touch $@
+
+run: $(VENV)/.run
+	@$(BIN)/caybeo sources add data/catalogue/ocop_ca_mau.csv data/sandbox/offers.csv
+	@$(BIN)/caybeo nightly
+
+ui: $(VENV)/.run
+	$(BIN)/caybeo up
+
+lint: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+test: lint types
+	$(BIN)/pytest -q -n 2 --dist loadgroup
+
+bench: $(VENV)/.test
+	$(BIN)/python -m tests.benchmarks.bench
+
+lock:
+	$(PYTHON) -m venv .lock-venv
+	.lock-venv/bin/python -m pip install --quiet uv
+	.lock-venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock
+	.lock-venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	rm -rf .lock-venv
+
+clean:
+	rm -rf $(VENV) .lock-venv .caybeo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

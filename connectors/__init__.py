@@ -1,0 +1,1 @@
+"""Every file here is shared; every folder is one marketplace."""

@@ -1,0 +1,115 @@
+"""Why a call to a marketplace gave no usable answer, named by what the engine does next.
+
+ConnectorError
+├── NotSent               nothing left this machine: the change stays due
+├── Throttled             refused for now: wait until `retry_after`, the change stays due
+├── Unanswered            sent, but no answer that can be trusted: look up before anything else
+├── Refused               this change is refused: a person mends `field`, nothing is repeated
+├── Conflict              someone else changed the listing: read it back, plan again
+├── AuthorisationFailed   the account must be authorised again: the whole account stops
+└── Misconfigured         wrong address, redirect, foreign host, bad certificate: the whole account stops
+"""
+
+from __future__ import annotations
+
+from models.listing import Problem
+from models.text import Text
+
+
+class ConnectorError(Exception):
+    """`code` is the marketplace's or ours; `words` are the marketplace's own. Neither ever holds a secret."""
+
+    def __init__(self, code: str, words: str = "", *, field: str = "") -> None:
+        super().__init__(f"{code}: {words}" if words else code)
+        self.code = code
+        self.words = words
+        self.field = field
+
+
+class NotSent(ConnectorError):
+    pass
+
+
+class Throttled(ConnectorError):
+    def __init__(self, code: str, words: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(code, words)
+        self.retry_after = retry_after  # seconds
+
+
+class Unanswered(ConnectorError):
+    pass
+
+
+class Refused(ConnectorError):
+    """`message` and `next_step` are what the connector's table says of `code`; without them the words must do."""
+
+    def __init__(
+        self, code: str, words: str = "", *, field: str = "", message: Text | None = None, next_step: Text | None = None
+    ) -> None:
+        super().__init__(code, words, field=field)
+        self.message = message
+        self.next_step = next_step
+
+
+class Conflict(ConnectorError):
+    pass
+
+
+class AuthorisationFailed(ConnectorError):
+    pass
+
+
+class Misconfigured(ConnectorError):
+    pass
+
+
+REFUSED = Text("Sàn từ chối: {words} (mã {code}).", "The marketplace refused: {words} (code {code}).")
+MEND = Text(
+    "Sửa mục “{field}” trong danh mục rồi nhập lại; đêm sau hệ thống tự gửi.",
+    "Correct “{field}” in the catalogue and import it again; the next night sends it.",
+)
+STOPPED: dict[type[ConnectorError], tuple[Text, Text]] = {
+    NotSent: (
+        Text("Chưa kết nối được với sàn ({code}).", "The marketplace could not be reached ({code})."),
+        Text("Không cần làm gì: lần chạy sau tự gửi lại.", "Nothing to do: the next run tries again."),
+    ),
+    Throttled: (
+        Text("Sàn yêu cầu gửi chậm lại ({code}).", "The marketplace asked for slower sending ({code})."),
+        Text("Không cần làm gì: lần chạy sau tự gửi tiếp.", "Nothing to do: the next run goes on."),
+    ),
+    Unanswered: (
+        Text("Đã gửi nhưng sàn không trả lời rõ ({code}).", "Sent, but the marketplace gave no clear answer ({code})."),
+        Text(
+            "Không cần làm gì: lần chạy sau sẽ tra lại trên sàn trước khi gửi.",
+            "Nothing to do: the next run looks it up before sending again.",
+        ),
+    ),
+    Conflict: (
+        Text("Tin trên sàn vừa được người khác sửa ({code}).", "Someone else has just edited the listing ({code})."),
+        Text("Không cần làm gì: lần chạy sau đọc lại rồi tính tiếp.", "Nothing to do: the next run reads it back."),
+    ),
+    AuthorisationFailed: (
+        Text("Sàn không nhận thông tin đăng nhập ({code}).", "The marketplace refused the credentials ({code})."),
+        Text(
+            "Chạy “caybeo accounts add” cho tài khoản này để nhập lại thông tin đăng nhập.",
+            "Run “caybeo accounts add” for this account and enter its credentials again.",
+        ),
+    ),
+    Misconfigured: (
+        Text(
+            "Địa chỉ hoặc chứng chỉ của sàn không đúng ({code}).",
+            "The marketplace's address or certificate is wrong ({code}).",
+        ),
+        Text("Kiểm tra --base-url của tài khoản.", "Check the account's --base-url."),
+    ),
+}
+
+
+def problem_of(error: ConnectorError) -> Problem:
+    """The sentence and the next step a shop owner reads."""
+    if isinstance(error, Refused):
+        message, next_step = error.message or REFUSED, error.next_step or MEND
+    else:
+        message, next_step = STOPPED[type(error)]
+    names = {"code": error.code, "words": error.words or error.code, "field": error.field or "nội dung"}
+    return Problem(code=error.code, field=error.field, message=message.fill(**names), next_step=next_step.fill(**names))

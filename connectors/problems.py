@@ -1,0 +1,66 @@
+"""Why a mapping calls an item unlistable: the reasons several marketplaces share, each with its next step."""
+
+from __future__ import annotations
+
+from models.listing import Problem
+from models.text import Text, number
+
+LABELS: dict[str, Text] = {
+    "name": Text("tên sản phẩm", "product name"),
+    "brand": Text("nhãn hiệu", "brand"),
+    "description": Text("mô tả", "description"),
+    "category": Text("danh mục", "category"),
+    "price": Text("giá bán", "price"),
+    "list_price": Text("giá niêm yết", "list price"),
+    "stock": Text("tồn kho", "stock"),
+    "images": Text("ảnh", "pictures"),
+    "sku": Text("mã SKU", "SKU"),
+    "set_no": Text("bộ sản phẩm", "product set"),
+}
+
+
+def label(field: str) -> Text:
+    """The field as a shop owner calls it."""
+    return LABELS.get(field, Text(field, field))
+
+
+def too_long(field: str, length: int, limit: int) -> Problem:
+    name = label(field)
+    return Problem(
+        code="too-long",
+        field=field,
+        message=Text(
+            f"Mục {name.vi} dài {number(length)} ký tự, sàn chỉ nhận {number(limit)}.",
+            f"The {name.en} has {number(length)} characters, the marketplace takes {number(limit)}.",
+        ),
+        next_step=Text(f"Rút ngắn {name.vi} rồi nhập lại.", f"Shorten the {name.en} and import it again."),
+    )
+
+
+def missing(field: str) -> Problem:
+    name = label(field)
+    return Problem(
+        code="missing",
+        field=field,
+        message=Text(
+            f"Thiếu {name.vi}, sàn bắt buộc phải có.", f"The {name.en} is missing; the marketplace requires it."
+        ),
+        next_step=Text(f"Bổ sung {name.vi} rồi nhập lại.", f"Add the {name.en} and import it again."),
+    )
+
+
+def unmapped(set_no: int | None) -> Problem:
+    return Problem(
+        code="unmapped-category",
+        field="set_no",
+        message=Text(
+            f"Sàn chưa có danh mục cho bộ sản phẩm số {set_no}." if set_no else "Chưa biết bộ sản phẩm (1–26).",
+            f"The marketplace has no category for product set {set_no}."
+            if set_no
+            else "The product set (1-26) is unknown.",
+        ),
+        next_step=Text(
+            "Ghi đúng bộ sản phẩm, hoặc không bán mặt hàng này trên sàn này.",
+            "Enter the right product set, or do not sell this item here.",
+        ),
+    )

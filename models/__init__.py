@@ -1,0 +1,1 @@
+"""What things are: values and tables. Imports none of ours."""

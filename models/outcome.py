@@ -1,0 +1,31 @@
+"""What became of one change: exactly one Result each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from models.listing import Problem
+
+
+class Outcome(StrEnum):
+    ACKNOWLEDGED = "acknowledged"  # the marketplace has it
+    ACCEPTED = "accepted"  # under way there (job, review): `handle` is polled until it is acknowledged or rejected
+    REJECTED = "rejected"  # refused for `problem`; rests until data, mapping or an operator changes something
+    DEFERRED = "deferred"  # surely not applied; due again at `until`, or after back-off
+    UNKNOWN = "unknown"  # sent without a usable answer: looked up before anything else
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    """`facets` narrows an acknowledgement to what was really taken (None = all of the change)."""
+
+    key: str
+    outcome: Outcome
+    facets: tuple[str, ...] | None = None
+    remote_id: str = ""
+    revision: str = ""
+    handle: str = ""
+    until: datetime | None = None
+    problem: Problem | None = None
