@@ -25,7 +25,7 @@ Mode = Literal["api", "file", "dormant"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rate:
-    """At most `permits` requests in `seconds`, `burst` at once (default: all of them); no `operations` means every one."""
+    """At most `permits` requests in `seconds`, `burst` at once (default: all); without `operations` for every one."""
 
     permits: int
     seconds: float
@@ -103,7 +103,8 @@ class Media(Protocol):
 
     def remote_id(self, sha256: str) -> str | None: ...
 
-    def remember(self, sha256: str, remote_id: str) -> None: ...
+    def remember(self, sha256: str, remote_id: str) -> None:
+        """An empty id forgets: the marketplace no longer has the picture."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,13 +17,23 @@ from models.text import Text
 
 
 class ConnectorError(Exception):
-    """`code` is the marketplace's or ours; `words` are the marketplace's own. Neither ever holds a secret."""
+    """`code` is the marketplace's or ours; `words` are the marketplace's own. Neither ever holds a secret.
 
-    def __init__(self, code: str, words: str = "", *, field: str = "") -> None:
+    `message` and `next_step` are what the connector's table says of `code`; without them stands the kind's own.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        words: str = "",
+        *,
+        field: str = "",
+        message: Text | None = None,
+        next_step: Text | None = None,
+    ) -> None:
         super().__init__(f"{code}: {words}" if words else code)
-        self.code = code
-        self.words = words
-        self.field = field
+        self.code, self.words, self.field = code, words, field
+        self.message, self.next_step = message, next_step
 
 
 class NotSent(ConnectorError):
@@ -41,14 +51,7 @@ class Unanswered(ConnectorError):
 
 
 class Refused(ConnectorError):
-    """`message` and `next_step` are what the connector's table says of `code`; without them the words must do."""
-
-    def __init__(
-        self, code: str, words: str = "", *, field: str = "", message: Text | None = None, next_step: Text | None = None
-    ) -> None:
-        super().__init__(code, words, field=field)
-        self.message = message
-        self.next_step = next_step
+    pass
 
 
 class Conflict(ConnectorError):
@@ -63,12 +66,14 @@ class Misconfigured(ConnectorError):
     pass
 
 
-REFUSED = Text("Sàn từ chối: {words} (mã {code}).", "The marketplace refused: {words} (code {code}).")
-MEND = Text(
-    "Sửa mục “{field}” trong danh mục rồi nhập lại; đêm sau hệ thống tự gửi.",
-    "Correct “{field}” in the catalogue and import it again; the next night sends it.",
-)
-STOPPED: dict[type[ConnectorError], tuple[Text, Text]] = {
+SENTENCES: dict[type[ConnectorError], tuple[Text, Text]] = {
+    Refused: (
+        Text("Sàn từ chối: {words} (mã {code}).", "The marketplace refused: {words} (code {code})."),
+        Text(
+            "Sửa mục “{field}” trong danh mục rồi nhập lại; đêm sau hệ thống tự gửi.",
+            "Correct “{field}” in the catalogue and import it again; the next night sends it.",
+        ),
+    ),
     NotSent: (
         Text("Chưa kết nối được với sàn ({code}).", "The marketplace could not be reached ({code})."),
         Text("Không cần làm gì: lần chạy sau tự gửi lại.", "Nothing to do: the next run tries again."),
@@ -107,9 +112,7 @@ STOPPED: dict[type[ConnectorError], tuple[Text, Text]] = {
 
 def problem_of(error: ConnectorError) -> Problem:
     """The sentence and the next step a shop owner reads."""
-    if isinstance(error, Refused):
-        message, next_step = error.message or REFUSED, error.next_step or MEND
-    else:
-        message, next_step = STOPPED[type(error)]
+    kind = next(k for k in type(error).__mro__ if k in SENTENCES)
     names = {"code": error.code, "words": error.words or error.code, "field": error.field or "nội dung"}
+    message, next_step = error.message or SENTENCES[kind][0], error.next_step or SENTENCES[kind][1]
     return Problem(code=error.code, field=error.field, message=message.fill(**names), next_step=next_step.fill(**names))

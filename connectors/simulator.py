@@ -59,7 +59,8 @@ class State:
         self._db.execute("PRAGMA synchronous=OFF")  # outlives its process; losing power loses only a sandbox
         self._db.execute("PRAGMA journal_mode=TRUNCATE")
         self._db.execute(
-            "CREATE TABLE IF NOT EXISTS document (kind TEXT, key TEXT, value BLOB, PRIMARY KEY (kind, key)) WITHOUT ROWID"
+            "CREATE TABLE IF NOT EXISTS document"
+            " (kind TEXT, key TEXT, value BLOB, PRIMARY KEY (kind, key)) WITHOUT ROWID"
         )
         self._lock = threading.RLock()
 
@@ -122,7 +123,7 @@ class Fault:
     seconds: float = 0.0
 
 
-class Dropped(Exception):  # noqa: N818  # an event on the wire, not an error of ours
+class Dropped(Exception):  # an event on the wire, not an error of ours
     """No answer leaves the marketplace; `applied` says whether it did what was asked."""
 
     def __init__(self, *, applied: bool) -> None:
@@ -229,7 +230,8 @@ class SandboxTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         try:
-            return self._sandbox.handle(request)
+            answer = self._sandbox.handle(request)
+            return httpx.Response(answer.status_code, headers=answer.headers, stream=httpx.ByteStream(answer.content))
         except Dropped as dropped:
             if dropped.applied:
                 raise httpx.ReadTimeout("no answer", request=request) from None
