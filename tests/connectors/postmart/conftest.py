@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,6 +22,7 @@ from models.catalogue import Certificate, Image, Money, Producer
 from models.change import Change, Kind
 from models.listing import FACETS, Item, Listing
 from models.outcome import Outcome, Result
+from models.value import replace
 
 BASE = "https://san.example/postmart"
 PNG = b"\x89PNG\r\n\x1a\n" + b"nhan" * 10

@@ -1,6 +1,5 @@
 """What an item becomes on Postmart, and why some become nothing."""
 
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -10,6 +9,7 @@ from connectors.contract import Policy
 from connectors.postmart.mapping import project
 from models.catalogue import Money
 from models.listing import Listing
+from models.value import replace
 
 
 def codes(unlistable):

@@ -1,0 +1,99 @@
+"""OAuth 2 client credentials: one bearer token for all threads, fetched again when it ends or is refused."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+
+import httpx
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from connectors.errors import AuthorisationFailed, Misconfigured, NotSent, Throttled
+from connectors.transport import retry_after
+from models.clock import Clock
+
+ROOT = b"/api/partner/v1"
+MARGIN_SECONDS = 60.0  # a token is given up early rather than refused in the middle of a batch
+
+Flow = Generator[httpx.Request, httpx.Response, None]
+
+
+class Credentials(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    client_id: str = Field(min_length=1, max_length=100)
+    client_secret: SecretStr = Field(min_length=1, max_length=200)
+
+
+class Token(msgspec.Struct, frozen=True):
+    access_token: str
+    expires_in: int
+
+
+class ClientCredentials(httpx.Auth):
+    def __init__(self, credentials: Credentials, clock: Clock) -> None:
+        self._credentials = credentials
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._token = ""
+        self._ends = 0.0
+
+    def sync_auth_flow(self, request: httpx.Request) -> Flow:
+        token = yield from self._current(request)
+        response = yield authorised(request, token)
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            token = yield from self._current(request, refused=token)
+            yield authorised(request, token)
+
+    def _current(self, request: httpx.Request, refused: str = "") -> Generator[httpx.Request, httpx.Response, str]:
+        """The lock is held while a token is fetched: eight pushes that start together ask for one."""
+        with self._lock:
+            if self._token in ("", refused) or self._clock.monotonic() >= self._ends:
+                response = yield self._token_request(request)
+                response.read()
+                token = self._granted(response)
+                self._token = token.access_token
+                self._ends = self._clock.monotonic() + token.expires_in - MARGIN_SECONDS
+            return self._token
+
+    def _token_request(self, request: httpx.Request) -> httpx.Request:
+        """The token address lies beside the one being called."""
+        base = request.url.raw_path.partition(ROOT)[0]
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self._credentials.client_id,
+            "client_secret": self._credentials.client_secret.get_secret_value(),
+        }
+        return httpx.Request("POST", request.url.copy_with(raw_path=base + ROOT + b"/oauth/token"), data=form)
+
+    def _granted(self, response: httpx.Response) -> Token:
+        """The call itself has not left yet, or was refused with 401: without a token it was not sent."""
+        status = response.status_code
+        if response.is_redirect:
+            raise Misconfigured("redirect", f"HTTP {status}", field="base_url")
+        if status == httpx.codes.TOO_MANY_REQUESTS:
+            raise Throttled("429", retry_after=retry_after(response.headers, self._clock))
+        if response.is_client_error:
+            raise AuthorisationFailed(oauth_code(response.content) or f"HTTP {status}")
+        try:
+            return msgspec.json.decode(response.content, type=Token)
+        except (msgspec.MsgspecError, RecursionError):
+            raise NotSent(f"token HTTP {status}") from None
+
+
+def authorised(request: httpx.Request, token: str) -> httpx.Request:
+    request.headers["Authorization"] = f"Bearer {token}"
+    return request
+
+
+class OAuthError(msgspec.Struct, frozen=True):
+    error: str
+
+
+def oauth_code(body: bytes) -> str:
+    """The code of RFC 6749 §5.2, "" where the body is something else."""
+    try:
+        return msgspec.json.decode(body, type=OAuthError).error[:50]
+    except (msgspec.MsgspecError, RecursionError):
+        return ""

@@ -1,0 +1,162 @@
+"""Turns an item into Vỏ Sò's fields, or says everything that keeps it off that marketplace.
+
+Category numbers are those of pages saved in 2021 [V, our page of November 2026]. The 150 bytes are the limit of Viettel
+Post's partner API for strings [V]; every other limit is our own assumption [A], see README.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from connectors.contract import Policy
+from connectors.problems import LABELS as SHARED
+from connectors.problems import missing, too_long, unmapped
+from models.catalogue import Image, Money
+from models.listing import Facets, Item, Listing, Problem, Unlistable
+from models.text import Text, number
+
+NAME_CHARS, DESCRIPTION_CHARS = 120, 5_000
+UNIT_BYTES = 150
+IMAGES, IMAGE_BYTES, IMAGE_TYPES = 5, 1_000_000, ("image/jpeg", "image/png")
+PRICE_MOST, STOCK_MOST = 2_000_000_000, 999_999
+
+WESTERN, FRUIT, SUPPLEMENTS, HOUSEHOLD, ACCESSORIES = 140, 225, 69, 236, 99
+CATEGORIES: dict[int, int] = {
+    **dict.fromkeys([*range(1, 14), 17], WESTERN),
+    **dict.fromkeys([18, 19, 20], SUPPLEMENTS),
+    21: HOUSEHOLD,
+    22: ACCESSORIES,
+}  # not sent: 14-15 (alcohol), 16 (no branch known), 23-26 (plants, animals, services)
+# Set 1 is vegetables, fruit, roots and nuts; only fruit has a branch of its own there. Tones matter: táo, not tảo.
+FRUITS = re.compile(
+    r"\b(trái cây|bưởi|cam|chanh|chôm chôm|chuối|dâu|dưa hấu|dưa lê|dứa|khóm|mãng cầu|mít|nhãn|ổi|quýt"
+    r"|sầu riêng|táo|thanh long|vú sữa|xoài|dừa tươi|dừa xiêm)\b",
+    re.IGNORECASE,
+)
+LABELS = SHARED | {"unit": Text("quy cách", "pack"), "origin": Text("xuất xứ", "origin")}
+HTML = re.compile(r"<[a-zA-Z/!][^>]*>")
+
+
+def project(item: Item, policy: Policy) -> Listing | Unlistable:
+    """What Vỏ Sò should show of this item."""
+    facets = _facets(item)
+    problems = (*_content_problems(item, facets["content"]), *_offer_problems(item), *_image_problems(item))
+    return Unlistable(key=item.sku, problems=problems) if problems else Listing(key=item.sku, facets=facets)
+
+
+def _facets(item: Item) -> Facets:
+    listed = item.list_price if item.list_price and item.list_price.amount > item.price.amount else None
+    return {
+        "content": {
+            "name": _line(item.name),
+            "short_description": _short_description(item),
+            "description": _description(item),
+            "category_id": category(item),
+            "unit": _line(item.pack),
+            "brand": _line(item.brand),
+            "origin": _line(item.origin),
+            "ocop": item.certificate is not None,
+        },
+        # A listed price that is not above the price shows no discount: the page would only repeat the number.
+        "price": {"price": int(item.price.amount), "list_price": int(listed.amount) if listed else None},
+        "stock": {"stock": item.stock},
+        "images": [image.sha256 for image in _images(item)],
+    }
+
+
+def _line(text: str) -> str:
+    """A spreadsheet's cell may hold line breaks; these fields may not."""
+    return " ".join(text.split())
+
+
+def category(item: Item) -> int | None:
+    if item.set_no == 1 and FRUITS.search(item.name):
+        return FRUIT
+    return CATEGORIES.get(item.set_no or 0)
+
+
+def _short_description(item: Item) -> str:
+    """The badge is words here: this marketplace has no field for stars, only the landing page /ocop."""
+    badge = f"OCOP {item.certificate.star} sao. " if item.certificate else ""
+    return badge + ", ".join(filter(None, (_line(item.name), _line(item.pack))))
+
+
+def _description(item: Item) -> str:
+    lines = [
+        ("Thành phần", item.ingredients),
+        ("Hạn sử dụng", item.shelf_life),
+        ("Bảo quản", item.storage),
+        ("Hướng dẫn sử dụng", item.usage),
+        ("Cảnh báo", item.warnings),
+    ]
+    return "\n".join(filter(None, [item.description, *(f"{name}: {text}" for name, text in lines if text)]))
+
+
+def _images(item: Item) -> list[Image]:
+    return list({image.sha256: image for image in item.images}.values())[:IMAGES]
+
+
+def _content_problems(item: Item, content: Facets) -> Iterator[Problem]:
+    if content["category_id"] is None:
+        yield unmapped(item.set_no)
+    for field, limit in (("name", NAME_CHARS), ("description", DESCRIPTION_CHARS)):
+        if not content[field]:
+            yield missing(field)
+        if len(content[field]) > limit:
+            yield too_long(field, len(content[field]), limit)
+    for field in ("sku", "unit", "brand", "origin"):
+        size = len(content.get(field, item.sku).encode())
+        if size > UNIT_BYTES:
+            yield _too_many_bytes(field, size)
+    for field in ("name", "description", "unit", "brand", "origin"):
+        if HTML.search(content[field]):
+            yield _problem(
+                "html", field, "có thẻ HTML, Vỏ Sò chỉ nhận chữ thường", "holds HTML, Vỏ Sò takes plain text"
+            )
+
+
+def _offer_problems(item: Item) -> Iterator[Problem]:
+    yield from _price_problems("price", item.price)
+    if item.list_price:
+        yield from _price_problems("list_price", item.list_price)
+    if not 0 <= item.stock <= STOCK_MOST:
+        yield _unusable("stock", f"từ 0 đến {number(STOCK_MOST)}", f"from 0 to {number(STOCK_MOST)}")
+
+
+def _price_problems(field: str, price: Money) -> Iterator[Problem]:
+    whole = price.amount == price.amount.to_integral_value()
+    if price.currency != "VND" or not whole or not 1 <= price.amount <= PRICE_MOST:
+        most = number(PRICE_MOST)
+        yield _unusable(field, f"số đồng nguyên, từ 1 đến {most}", f"whole đồng, from 1 to {most}")
+
+
+def _image_problems(item: Item) -> Iterator[Problem]:
+    if not item.images:
+        yield missing("images")
+    for place, image in enumerate(_images(item), start=1):
+        if image.media_type not in IMAGE_TYPES or image.size > IMAGE_BYTES:
+            yield _unusable("images", f"JPEG hoặc PNG dưới 1 MB (ảnh {place})", f"JPEG or PNG below 1 MB (no. {place})")
+
+
+def _too_many_bytes(field: str, size: int) -> Problem:
+    return _problem(
+        "too-many-bytes",
+        field,
+        f"dài {size} byte, Vỏ Sò chỉ nhận {UNIT_BYTES} (một chữ có dấu chiếm 2–3 byte)",
+        f"has {size} bytes, Vỏ Sò takes {UNIT_BYTES} (a letter with marks needs 2-3)",
+    )
+
+
+def _unusable(field: str, wanted_vi: str, wanted_en: str) -> Problem:
+    return _problem("unusable", field, f"phải là {wanted_vi}", f"must be {wanted_en}")
+
+
+def _problem(code: str, field: str, vi: str, en: str) -> Problem:
+    name = LABELS[field]
+    return Problem(
+        code=code,
+        field=field,
+        message=Text(f"Mục {name.vi} {vi}.", f"The {name.en} {en}."),
+        next_step=Text(f"Sửa {name.vi} rồi nhập lại.", f"Correct the {name.en} and import it again."),
+    )
