@@ -1,0 +1,1 @@
+"""Where canonical records come from: spreadsheets, folders of them, and other databases."""
