@@ -42,7 +42,7 @@ types: $(VENV)/.test
 	$(BIN)/mypy
 
 test: lint types
-	$(BIN)/pytest -q -n 2 --dist loadgroup
+	$(BIN)/pytest -q -n 2 --dist loadfile
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks.bench

@@ -87,7 +87,10 @@ class Client(Protocol):
         """Sends one batch: exactly one Result per change, in any order."""
 
     def poll(self, pending: Sequence[Result]) -> list[Result]:
-        """Asks about accepted changes; the ones still under way come back ACCEPTED."""
+        """Asks about accepted changes; the ones still under way come back ACCEPTED.
+
+        After a crash the handle may be no more than the `remote_id` that fetch gave.
+        """
 
     def fetch(self, keys: Sequence[str]) -> list[Remote]:
         """What is there now under these keys; an absent one is missing from the answer."""

@@ -16,6 +16,21 @@ LABELS: dict[str, Text] = {
     "images": Text("ảnh", "pictures"),
     "sku": Text("mã SKU", "SKU"),
     "set_no": Text("bộ sản phẩm", "product set"),
+    "pack": Text("quy cách", "pack"),
+    "gtin": Text("mã vạch", "barcode"),
+    "certificate": Text("chứng nhận OCOP", "OCOP certificate"),
+    "ingredients": Text("thành phần", "ingredients"),
+    "shelf_life": Text("hạn sử dụng", "shelf life"),
+    "storage": Text("cách bảo quản", "storage"),
+    "usage": Text("hướng dẫn sử dụng", "usage"),
+    "warnings": Text("cảnh báo", "warnings"),
+    "origin": Text("xuất xứ", "origin"),
+    "marks": Text("nhãn hiệu, chỉ dẫn", "marks"),
+    "legal_name": Text("tên chủ thể", "producer"),
+    "producer_type": Text("loại hình chủ thể", "kind of producer"),
+    "commune": Text("xã/phường", "commune"),
+    "province": Text("tỉnh", "province"),
+    "product_id": Text("mã sản phẩm", "product id"),
 }
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
+
+from models.value import Value
 
 TERM_MONTHS = 36  # QĐ 26/2026/QĐ-TTg art. 4: a certificate runs 36 months from the day it is issued
 EXTENSION_DAYS = 180  # the same, art. 12.3: at most 180 days beyond its term, while a dossier is judged
@@ -29,14 +31,12 @@ class CertificateStatus(StrEnum):
     SUPERSEDED = "superseded"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Money:
+class Money(Value, frozen=True, kw_only=True):
     amount: Decimal
     currency: str = "VND"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Producer:
+class Producer(Value, frozen=True, kw_only=True):
     producer_id: str
     legal_name: str
     producer_type: str = ""
@@ -46,8 +46,7 @@ class Producer:
     address_old: str = ""  # as printed before 01/07/2025
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Certificate:
+class Certificate(Value, frozen=True, kw_only=True):
     """One recognition. `star` is 3, 4 or 5; where `issued_on` is unknown only `year` is."""
 
     star: int
@@ -85,8 +84,7 @@ class Certificate:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Image:
+class Image(Value, frozen=True, kw_only=True):
     """A picture by the hash of its bytes; the bytes lie in the home under that name."""
 
     sha256: str
@@ -97,8 +95,7 @@ class Image:
     kind: str = "label"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Variant:
+class Variant(Value, frozen=True, kw_only=True):
     """One pack of a product: what a buyer puts into the basket."""
 
     sku: str
@@ -111,8 +108,7 @@ class Variant:
     illustrative: bool = False  # made-up price and stock: sandbox accounts only
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Product:
+class Product(Value, frozen=True, kw_only=True):
     product_id: str
     name: str
     producer: Producer
@@ -141,6 +137,7 @@ class Product:
         return max(valid, key=lambda c: (c.first_invalid_day(), c.star), default=None)
 
 
+@lru_cache(maxsize=4096)  # the same few days of issue, asked for by every listing
 def add_months(day: date, months: int) -> date:
     """The same day of the month later, or the month's last: 29/02/2024 + 36 months = 28/02/2027."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from models.listing import Facets
+from models.value import Value
 
 
 class Kind(StrEnum):
@@ -35,8 +35,7 @@ class ChangeStatus(StrEnum):
 OPEN = (ChangeStatus.PLANNED, ChangeStatus.SENDING, ChangeStatus.ACCEPTED, ChangeStatus.UNKNOWN, ChangeStatus.HELD)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
+class Change(Value, frozen=True, kw_only=True):
     """What a connector is asked to do.
 
     `listing` always holds every facet (a full upsert needs them all); `facets` names those that differ from what the

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from hashlib import blake2b
@@ -12,6 +11,7 @@ import msgspec
 
 from models.catalogue import Certificate, Image, Money, Producer
 from models.text import Text
+from models.value import Value
 
 Facet = Literal["content", "price", "stock", "images"]
 FACETS: tuple[Facet, ...] = ("content", "price", "stock", "images")
@@ -20,8 +20,7 @@ Facets = dict[str, Any]  # facet -> JSON-able value in the marketplace's own fie
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Problem:
+class Problem(Value, frozen=True, kw_only=True):
     """Something a person should know or do about one SKU. `code` is stable, the rest is for reading."""
 
     code: str
@@ -30,8 +29,7 @@ class Problem:
     next_step: Text
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Item:
+class Item(Value, frozen=True, kw_only=True):
     """One SKU of one product as it may be shown on a given day: the domain's rules have been applied.
 
     `certificate` is None unless a star may be shown; then neither name nor description holds the word OCOP.
@@ -63,31 +61,28 @@ class Item:
     images: tuple[Image, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Listing:
+class Listing(Value, frozen=True, kw_only=True):
     """What one account should show of one SKU, in the marketplace's fields, split into facets."""
 
     key: str  # our SKU
     facets: Facets
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Unlistable:
+class Unlistable(Value, frozen=True, kw_only=True):
     """Why one account must not show this SKU."""
 
     key: str
     problems: tuple[Problem, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Remote:
+class Remote(Value, frozen=True, kw_only=True):
     """What a marketplace shows of one SKU, read back: facets in the same fields as a Listing's."""
 
     key: str
     remote_id: str
     status: Literal["live", "pending", "rejected", "hidden"]
     revision: str = ""
-    facets: Facets = field(default_factory=dict)
+    facets: Facets = msgspec.field(default_factory=dict)
     words: str = ""  # the marketplace's own reason where it rejected
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from models.listing import Problem
+from models.value import Value
 
 
 class Outcome(StrEnum):
@@ -17,8 +17,7 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"  # sent without a usable answer: looked up before anything else
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Result:
+class Result(Value, frozen=True, kw_only=True):
     """`facets` narrows an acknowledgement to what was really taken (None = all of the change)."""
 
     key: str

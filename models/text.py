@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 Lang = Literal["vi", "en"]
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(msgspec.Struct, frozen=True, gc=False):
     """One sentence in both languages; `{names}` are filled by `fill`."""
 
     vi: str
@@ -42,6 +42,7 @@ def fold(text: str) -> str:
 
 def number(value: int | Decimal) -> str:
     """1234567 -> "1.234.567"."""
+    value = int(value) if value == int(value) else value
     return f"{value:,}".replace(",", "_").replace(".", ",").replace("_", ".")
 
 

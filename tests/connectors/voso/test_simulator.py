@@ -158,7 +158,7 @@ def test_the_same_picture_twice_names_the_first(shop):
 
 def test_beyond_the_quota_comes_429_with_a_time_to_wait(shop):
     token = token_of(shop)
-    requests = [httpx.Request("POST", ROOT + "user/info", json={}, headers={"Token": token}) for _ in range(300)]
+    requests = [httpx.Request("POST", ROOT + "user/info", json={}, headers={"Token": token}) for _ in range(600)]
 
     answers = [shop.sandbox.handle(request) for request in requests]
 

@@ -1,0 +1,228 @@
+"""Accounts: our shops on the marketplaces, and their credentials encrypted at rest."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from pydantic import BaseModel, SecretStr
+from sqlalchemy import Connection, Engine, delete, select
+
+from connectors.contract import Connector, Policy
+from connectors.registry import UnknownMarketplace, connector, names
+from connectors.simulator import Sandbox, SandboxTransport
+from connectors.transport import LOOPBACK
+from flows.settings import Settings
+from flows.steps.context import Account
+from models.clock import Clock
+from models.database import reading, upsert, writing
+from models.tables import AccountRow, Credential, core
+from models.text import Text
+from models.timetable import due_account, enrol, rest
+
+ACCOUNT = core(AccountRow)
+CREDENTIAL = core(Credential)
+
+
+class AccountRefused(Exception):
+    def __init__(self, message: Text, next_step: Text) -> None:
+        super().__init__(message.en)
+        self.message, self.next_step = message, next_step
+
+
+class Safe:
+    """Encrypts credentials with a key that does not lie in the database; older keys still open what they closed."""
+
+    def __init__(self, settings: Settings) -> None:
+        given = settings.key.get_secret_value()
+        keys = given.split(",") if given else [_key_file(settings.place / "secret.key")]
+        self._fernet = MultiFernet([Fernet(key.strip()) for key in keys])
+
+    def close(self, credentials: BaseModel) -> bytes:
+        opened = {name: _opened(value) for name, value in credentials}
+        return self._fernet.encrypt(msgspec.json.encode(opened))
+
+    def open(self, ciphertext: bytes) -> dict[str, Any]:
+        return msgspec.json.decode(self._fernet.decrypt(ciphertext), type=dict[str, Any])
+
+
+def sandbox_of(settings: Settings, name: str) -> Sandbox:
+    """The simulated marketplace whose state lies in the home."""
+    folder = settings.place / "sandbox"
+    folder.mkdir(exist_ok=True)
+    return Sandbox(connector(name, settings.allowed).simulator_class(), folder / f"{name}.sqlite")
+
+
+def accounts(settings: Settings, database: Engine) -> list[Account]:
+    """Every account that runs: a marketplace's sandbox account steps back as soon as a real one is there."""
+    with reading(database) as db:
+        rows = db.execute(select(ACCOUNT).order_by(ACCOUNT.c.name)).fetchall()
+        closed = {r.account: r.ciphertext for r in db.execute(select(CREDENTIAL))}
+    shops = {row.marketplace for row in rows if not _simulated(row)}
+    running = [row for row in rows if not (_simulated(row) and row.marketplace in shops)]
+    return [_account(settings, row, closed.get(row.name)) for row in running]
+
+
+def ensure_sandboxes(settings: Settings, database: Engine, clock: Clock) -> None:
+    """One sandbox account for each connector that has no account yet, named like its marketplace."""
+    with reading(database) as db:
+        there = {row.marketplace for row in db.execute(select(ACCOUNT.c.marketplace))}
+    missing = [name for name in names() if name not in there]
+    if not missing:
+        return
+    with writing(database) as db:
+        for name in missing:
+            _insert(
+                db, connector(name), name, clock, sandbox=True, mode="api", base_url="", policy=Policy(sandbox=True)
+            )
+
+
+def add(
+    settings: Settings,
+    database: Engine,
+    clock: Clock,
+    name: str,
+    marketplace: str,
+    credentials: dict[str, str],
+    *,
+    base_url: str,
+    sandbox: bool,
+    age_gate: bool,
+    mode: str,
+) -> AccountRow:
+    """Stores a shop; what was there under that name is replaced, its listings stay known."""
+    found = _connector(settings, marketplace)
+    address = base_url or found.base_url
+    if not address:
+        raise AccountRefused(NO_ADDRESS.fill(title=found.title), GIVE_ADDRESS)
+    trial = sandbox or urlsplit(address).hostname in LOOPBACK
+    model = found.credentials(**credentials)
+    policy = Policy(sandbox=trial, age_gate=age_gate, cashless_only=age_gate)
+    chosen = mode or ("api" if trial else found.live_mode)
+    with writing(database) as db:
+        _insert(db, found, name, clock, sandbox=trial, mode=chosen, base_url=address, policy=policy)
+        saved = {"account": name, "ciphertext": Safe(settings).close(model), "saved_at": clock.now()}
+        upsert(db, CREDENTIAL, [saved], ["account"])
+        if chosen != "api":
+            rest(db, name)
+        return AccountRow(**db.execute(select(ACCOUNT).where(ACCOUNT.c.name == name)).one()._mapping)
+
+
+def remove(database: Engine, name: str) -> bool:
+    """Forgets a shop and its credentials; its listings on the marketplace stay as they are."""
+    with writing(database) as db:
+        db.execute(delete(CREDENTIAL).where(CREDENTIAL.c.account == name))
+        return db.execute(delete(ACCOUNT).where(ACCOUNT.c.name == name)).rowcount == 1
+
+
+def _insert(
+    db: Connection,
+    found: Connector,
+    name: str,
+    clock: Clock,
+    *,
+    sandbox: bool,
+    mode: str,
+    base_url: str,
+    policy: Policy,
+) -> None:
+    db.execute(delete(CREDENTIAL).where(CREDENTIAL.c.account == name))
+    row = {
+        "name": name,
+        "marketplace": found.name,
+        "sandbox": sandbox,
+        "mode": mode,
+        "base_url": base_url,
+        "policy": asdict(policy),
+        "seller": "",
+        "mapping_version": found.mapping_version,
+        "needs_reconcile": False,
+        "created_at": clock.now(),
+    }
+    upsert(db, ACCOUNT, [row], ["name"])
+    enrol(db, clock.now())
+    due_account(db, name, clock.now(), "mapping")
+
+
+def _simulated(row: Any) -> bool:
+    """A sandbox account without an address: its marketplace answers in this process."""
+    return bool(row.sandbox and not row.base_url)
+
+
+def _account(settings: Settings, row: Any, ciphertext: bytes | None) -> Account:
+    found = connector(row.marketplace, settings.allowed)
+    policy = msgspec.convert(row.policy, Policy)
+    if _simulated(row):
+        return _sandbox_account(settings, row, found, policy)
+    try:
+        credentials = found.credentials(**(Safe(settings).open(ciphertext) if ciphertext else {}))
+    except InvalidToken:
+        raise AccountRefused(WRONG_KEY.fill(name=row.name), BRING_KEY) from None
+    return Account(
+        name=row.name,
+        connector=found,
+        sandbox=row.sandbox,
+        mode=row.mode,
+        base_url=row.base_url,
+        policy=policy,
+        credentials=credentials,
+    )
+
+
+def _sandbox_account(settings: Settings, row: Any, found: Connector, policy: Policy) -> Account:
+    """The simulated shop: its own credentials, the rate it grants, and no socket."""
+    sandbox = sandbox_of(settings, row.marketplace)
+    permits, seconds = sandbox.marketplace.quota
+    return Account(
+        name=row.name,
+        connector=found,
+        sandbox=True,
+        mode=row.mode,
+        base_url=f"https://sandbox.invalid/{row.marketplace}",
+        policy=_granted(policy, int(permits * 60 / seconds)),
+        credentials=found.credentials(**sandbox.marketplace.credentials),
+        transport=SandboxTransport(sandbox),
+    )
+
+
+def _granted(policy: Policy, per_minute: int) -> Policy:
+    return Policy(**{**asdict(policy), "requests_per_minute": policy.requests_per_minute or per_minute})
+
+
+def _connector(settings: Settings, name: str) -> Connector:
+    try:
+        return connector(name, settings.allowed)
+    except UnknownMarketplace:
+        raise AccountRefused(UNKNOWN.fill(name=name), SEE_CONNECTORS) from None
+
+
+def _opened(value: Any) -> Any:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _key_file(path: Path) -> str:
+    """The key beside the database's folder, made once with mode 0600."""
+    if not path.exists():
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(Fernet.generate_key())
+    return path.read_text()
+
+
+NO_ADDRESS = Text("{title} chưa có địa chỉ máy chủ được công bố.", "{title} has no published server address.")
+GIVE_ADDRESS = Text(
+    "Thêm --base-url với địa chỉ do sàn cung cấp.", "Add --base-url with the address the operator gave you."
+)
+UNKNOWN = Text("Không có sàn tên “{name}”.", "There is no marketplace called “{name}”.")
+SEE_CONNECTORS = Text("Xem tên các sàn bằng “caybeo connectors”.", "“caybeo connectors” lists their names.")
+WRONG_KEY = Text(
+    "Không mở được thông tin đăng nhập của tài khoản {name}.", "The credentials of {name} cannot be opened."
+)
+BRING_KEY = Text(
+    "Đặt lại khóa cũ (CAYBEO_KEY hoặc secret.key), hoặc nhập lại bằng “caybeo accounts add”.",
+    "Bring back the old key (CAYBEO_KEY or secret.key), or enter them again with “caybeo accounts add”.",
+)

@@ -1,0 +1,141 @@
+"""Looking after a home: health checks, backup and restore, and forgetting a sandbox."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import stat
+from collections.abc import Callable
+from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, delete, select, update
+
+from connectors.registry import connector, names
+from flows.accounts import AccountRefused, accounts, sandbox_of
+from flows.settings import Settings
+from models.change import OPEN, ChangeStatus
+from models.clock import Clock
+from models.database import WAL_SAFE, DatabaseBroken, check, open_database, reading, sqlite3, sqlite_file, writing
+from models.ledger import OUTBOX
+from models.migrations import HEAD
+from models.migrations import version as schema_version
+from models.tables import RemoteMedia, core
+from models.text import Text
+from models.timetable import ACCOUNT, STATE
+
+Finding = dict[str, Any]  # name, ok, message
+
+
+def examine(settings: Settings, database: Engine) -> list[Finding]:
+    """Every check with its verdict; nothing here stops at the first failure."""
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("python", platform.python_version),
+        ("prefect", lambda: version("prefect")),
+        ("home", lambda: _private(settings.place)),
+        ("disk", lambda: f"{shutil.disk_usage(settings.place).free // 2**20} MB"),
+        ("database", lambda: _sound(database)),
+        ("schema", lambda: _current(database)),
+        ("sqlite", lambda: _journal(database)),
+        ("connectors", lambda: ", ".join(connector(name).name for name in names())),
+        ("accounts", lambda: ", ".join(a.name for a in accounts(settings, database)) or "-"),
+    ]
+    return [_try(name, look) for name, look in checks]
+
+
+def backup(settings: Settings, target: Path) -> None:
+    """A consistent copy of a database in use. Raises AccountRefused for one that is not SQLite."""
+    source = _own_file(settings)
+    with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(target)) as copy:
+        live.backup(copy)
+    target.chmod(0o600)
+
+
+def restore(settings: Settings, source: Path) -> None:
+    """Puts a backup in the place of the database; every account must be read back before anything is written."""
+    trial = open_database(f"sqlite:///{source}")
+    try:
+        check(trial)
+        if schema_version(trial) is None:
+            raise DatabaseBroken("no schema")
+    finally:
+        trial.dispose()
+    target = _own_file(settings)
+    with closing(sqlite3.connect(source)) as kept, closing(sqlite3.connect(target)) as live:
+        kept.backup(live)
+    database = open_database(settings.url)
+    with writing(database) as db:
+        db.execute(update(ACCOUNT).values(needs_reconcile=True))
+    database.dispose()
+
+
+def reset_sandbox(settings: Settings, database: Engine, marketplace: str, clock: Clock) -> list[str]:
+    """An empty simulated marketplace, and records that know it is empty. Gives the accounts that begin anew."""
+    sandbox_of(settings, marketplace).reset()
+    now = clock.now()
+    with writing(database) as db:
+        where = (ACCOUNT.c.marketplace == marketplace, ACCOUNT.c.sandbox)
+        mine = [row.name for row in db.execute(select(ACCOUNT.c.name).where(*where))]
+        rows = (OUTBOX.c.account.in_(mine), OUTBOX.c.status.in_(OPEN))
+        db.execute(update(OUTBOX).where(*rows).values(status=ChangeStatus.CANCELLED, done_at=now))
+        fresh: dict[str, Any] = {
+            "status": "absent",
+            "remote_id": "",
+            "revision": "",
+            "baseline": {},
+            "price": None,
+            "stock": None,
+        }
+        due = {"due_at": now, "due_reason": "changed", "attempts": 0, "problems": [], "note": "", "outcome": ""}
+        db.execute(update(STATE).where(STATE.c.account.in_(mine)).values(**fresh, **due))
+        media = core(RemoteMedia)
+        db.execute(delete(media).where(media.c.account.in_(mine)))
+    return mine
+
+
+def _try(name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return {"name": name, "ok": True, "message": look()}
+    except (AccountRefused, DatabaseBroken, OSError, LookupError, ImportError, ValueError) as error:
+        return {"name": name, "ok": False, "message": str(error)}
+
+
+def _private(home: Path) -> str:
+    mode = stat.S_IMODE(home.stat().st_mode)
+    if mode & 0o077:
+        raise ValueError(f"{home} is open to others ({mode:o})")
+    return str(home)
+
+
+def _sound(database: Engine) -> str:
+    check(database)
+    return database.dialect.name
+
+
+def _current(database: Engine) -> str:
+    at = schema_version(database)
+    if at != HEAD:
+        raise ValueError(f"{at}, this version needs {HEAD}: run “caybeo db upgrade”")
+    return str(at)
+
+
+def _journal(database: Engine) -> str:
+    if database.dialect.name != "sqlite":
+        return "-"
+    with reading(database) as db:
+        mode = db.exec_driver_sql("PRAGMA journal_mode").scalar()
+    safe = "" if sqlite3.sqlite_version_info >= WAL_SAFE else " (WAL is safe only from 3.51.3 on)"
+    return f"{sqlite3.sqlite_version}, journal {mode}{safe}"
+
+
+def _own_file(settings: Settings) -> Path:
+    file = sqlite_file(settings.url)
+    if file is None:
+        raise AccountRefused(NOT_SQLITE, USE_PG_DUMP)
+    return file
+
+
+NOT_SQLITE = Text("Cơ sở dữ liệu này không phải SQLite.", "This database is not SQLite.")
+USE_PG_DUMP = Text("Dùng pg_dump và pg_restore của PostgreSQL.", "Use PostgreSQL's pg_dump and pg_restore.")

@@ -1,0 +1,759 @@
+"""The command line: each command is a few lines over the steps."""
+
+import getpass
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import SecretStr
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from connectors.contract import Connector
+from connectors.registry import connector, foreign, names
+from connectors.simulator import Fault
+from flows import accounts as shops
+from flows import care, views
+from flows.screens import COUNTED, EVENTS, FACETS, KINDS, MODES
+from flows.speaking import Voice, command
+from flows.steps.account import guarded
+from flows.steps.approve import apply as apply_plan
+from flows.steps.approve import approve as approve_plan
+from flows.steps.approve import refuse as refuse_plan
+from flows.steps.approve import show as show_plan
+from flows.steps.context import Context
+from flows.steps.night import begin, choose, each, night, resync
+from flows.steps.plan import Selection
+from flows.steps.pull import SourceReport, add_source, import_file, list_sources, remove_source
+from flows.steps.reconcile import reconcile as reconcile_account
+from flows.steps.withdraw import withdraw as withdraw_items
+from flows.wiring import context_of, open_home
+from models import value as values
+from models.clock import SystemClock
+from models.migrations import upgrade as upgrade_schema
+from models.report import DONE, HELD, PEOPLE, REFUSED, USAGE, RunReport
+from models.text import Text, local, money, number
+
+CLOCK = SystemClock()
+app = typer.Typer(
+    help="Cây Bẹo: giữ sản phẩm OCOP Cà Mau khớp trên mọi sàn. / Keeps OCOP listings in step with every marketplace.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+sources_app = typer.Typer(help="Nguồn mà mỗi đêm hệ thống đọc. / What the nightly pull reads.", no_args_is_help=True)
+accounts_app = typer.Typer(help="Các gian hàng của ta. / Our shops.", no_args_is_help=True)
+sandbox_app = typer.Typer(help="Các sàn mô phỏng. / The simulated marketplaces.", no_args_is_help=True)
+db_app = typer.Typer(help="Cơ sở dữ liệu. / The database.", no_args_is_help=True)
+app.add_typer(sources_app, name="sources")
+app.add_typer(accounts_app, name="accounts")
+app.add_typer(sandbox_app, name="sandbox")
+app.add_typer(db_app, name="db")
+
+AccountNames = Annotated[list[str] | None, typer.Option("--account", "-a", help="Tài khoản; có thể lặp lại.")]
+Skus = Annotated[list[str] | None, typer.Option("--sku", "-s", help="Mã SKU; có thể lặp lại.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Chỉ xem, không ghi và không gửi gì.")]
+Force = Annotated[bool, typer.Option("--force", help="Gửi lại cả khi không có gì đổi.")]
+Reason = Annotated[str, typer.Option("--reason", help="Lý do, ghi vào sổ.")]
+
+
+# --- the nightly work -------------------------------------------------------------------------------------------------
+
+
+@app.command("nightly")
+@command
+def nightly(voice: Voice, account: AccountNames = None, dry_run: DryRun = False) -> int:
+    """Đọc nguồn rồi đồng bộ mọi tài khoản một lần. / Pull, then sync every account once."""
+    with _working(voice) as context:
+        report = night(context, tuple(account or ()), dry_run=dry_run)
+    return _tell_run(voice, report)
+
+
+@app.command("sync")
+@command
+def sync(
+    voice: Voice,
+    account: AccountNames = None,
+    sku: Skus = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Chỉ những mặt hàng lần trước chưa được.")] = False,
+    force: Force = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Đồng bộ lại ngay. / Resync now."""
+    selection = Selection(skus=tuple(sku or ()), failed=failed, force=force)
+    with _working(voice) as context:
+        report = resync(context, tuple(account or ()), selection, dry_run=dry_run)
+    return _tell_run(voice, report)
+
+
+@app.command("reconcile")
+@command
+def reconcile(
+    voice: Voice,
+    account: AccountNames = None,
+    heal: Annotated[bool, typer.Option("--heal", help="Gửi lại để đưa sàn về đúng danh mục.")] = False,
+) -> int:
+    """Đọc lại các sàn và báo chỗ khác danh mục. / Read back, report drift."""
+    with _working(voice) as context:
+        report, chosen = begin(context, "reconcile"), choose(context, tuple(account or ()))
+        each(context, report, chosen, lambda a: reconcile_account(context, a, report.run_id, heal=heal))
+    return _tell_run(voice, report)
+
+
+@app.command("withdraw")
+@command
+def withdraw(
+    voice: Voice,
+    sku: Skus = None,
+    reason: Reason = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Cho bán lại.")] = False,
+) -> int:
+    """Gỡ mặt hàng khỏi mọi sàn ngay. / Take items down everywhere, at once."""
+    if not sku or not reason:
+        return _usage(voice, Text("Cần --sku và --reason.", "--sku and --reason are needed."))
+    with _working(voice) as context:
+        report = withdraw_items(context, tuple(sku), reason, _who(), undo=undo)
+    return _tell_run(voice, report)
+
+
+# --- the catalogue ----------------------------------------------------------------------------------------------------
+
+
+@app.command("import")
+@command
+def import_(
+    voice: Voice,
+    file: Annotated[Path, typer.Argument(help="Tệp CSV hoặc xlsx.")],
+    dry_run: DryRun = False,
+    sheet: Annotated[str, typer.Option("--sheet", help="Tên trang tính.")] = "",
+    encoding: Annotated[str, typer.Option("--encoding", help="Bảng mã, mặc định UTF-8.")] = "",
+) -> int:
+    """Nhập bảng tính vào danh mục. / Take a spreadsheet into the catalogue."""
+    database = open_home(voice.settings)
+    report = import_file(database, voice.settings.place, file, CLOCK, sheet=sheet, encoding=encoding, dry_run=dry_run)
+    voice.answer(report, lambda: voice.screen.source(report))
+    return _source_code(report)
+
+
+@sources_app.command("add")
+@command
+def sources_add(
+    voice: Voice,
+    location: Annotated[list[str], typer.Argument(help="Tệp, thư mục hoặc địa chỉ cơ sở dữ liệu.")],
+    query: Annotated[str, typer.Option("--query", help="Câu SQL, khi nguồn là cơ sở dữ liệu.")] = "",
+    sheet: Annotated[str, typer.Option("--sheet", help="Tên trang tính.")] = "",
+    encoding: Annotated[str, typer.Option("--encoding", help="Bảng mã, mặc định UTF-8.")] = "",
+) -> int:
+    """Đăng ký nguồn. / Register sources."""
+    database = open_home(voice.settings)
+    added = [add_source(database, one, CLOCK, query=query, sheet=sheet, encoding=encoding) for one in location]
+    done = ", ".join(added)
+    voice.answer(
+        {"sources": added}, lambda: voice.screen.say(Text(f"Đã đăng ký nguồn: {done}.", f"Registered: {done}."))
+    )
+    return DONE
+
+
+@sources_app.command("list")
+@command
+def sources_list(voice: Voice) -> int:
+    """Các nguồn đã đăng ký. / Registered sources."""
+    rows = [
+        dict(row._mapping) if hasattr(row, "_mapping") else vars(row) for row in list_sources(open_home(voice.settings))
+    ]
+    heads = (
+        Text("Nguồn", "source"),
+        Text("Địa chỉ", "location"),
+        Text("Trạng thái", "status"),
+        Text("Đọc lúc", "pulled"),
+    )
+    cells = [(r["name"], r["location"], r["status"], local(r["pulled_at"]) if r["pulled_at"] else "–") for r in rows]
+    voice.answer({"sources": rows}, lambda: voice.screen.table(heads, cells))
+    return DONE
+
+
+@sources_app.command("remove")
+@command
+def sources_remove(voice: Voice, name: Annotated[str, typer.Argument(help="Tên nguồn.")]) -> int:
+    """Thôi đọc một nguồn; sản phẩm đã nhập vẫn còn. / Stop reading a source; its products stay."""
+    removed = bool(remove_source(open_home(voice.settings), name))
+    text = (
+        Text(f"Đã bỏ nguồn {name}.", f"Removed {name}.")
+        if removed
+        else Text(f"Không có nguồn {name}.", f"No source {name}.")
+    )
+    voice.answer({"removed": removed}, lambda: voice.screen.say(text))
+    return DONE if removed else USAGE
+
+
+# --- plans ------------------------------------------------------------------------------------------------------------
+
+
+@app.command("plan")
+@command
+def plan(
+    voice: Voice,
+    what: Annotated[list[str] | None, typer.Argument(help="“show SỐ” để xem lại một kế hoạch.")] = None,
+    account: AccountNames = None,
+    sku: Skus = None,
+    force: Force = False,
+) -> int:
+    """Cho xem việc sẽ làm, chưa gửi gì. / Show what would be done."""
+    with _working(voice) as context:
+        if what:
+            shown = show_plan(context, _plan_number(what))
+            voice.answer(shown, lambda: voice.screen.changes(shown))
+            return DONE
+        selection = Selection(skus=tuple(sku or ()), force=force)
+        plans = [_make_plan(context, one, selection) for one in choose(context, tuple(account or ()))]
+    voice.answer({"plans": plans}, lambda: _show_plans(voice, plans))
+    return max(p["code"] for p in plans) if plans else DONE
+
+
+def _plan_number(what: list[str]) -> int:
+    number_ = what[-1]
+    if what[:-1] not in ([], ["show"]) or not number_.isdigit():
+        raise typer.BadParameter("plan show SỐ")
+    return int(number_)
+
+
+def _make_plan(context: Context, account: Any, selection: Selection) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "account": account.name,
+        "plan_id": None,
+        "held": 0,
+        "changes": [],
+        "reasons": [],
+        "counts": {},
+    }
+    with guarded(context, account, context.new_id()) as (run, report):
+        if run is not None:
+            run.recover()
+            planned = run.plan(selection)
+            made |= {"plan_id": planned.plan_id, "held": planned.held, "held_id": planned.held_id}
+            made |= {"changes": planned.examples, "reasons": planned.reasons, "counts": planned.kinds}
+            report.code = HELD if planned.held else report.code
+    return made | {"problems": report.problems, "code": report.code}
+
+
+def _show_plans(voice: Voice, plans: list[dict[str, Any]]) -> None:
+    for made in plans:
+        if made["plan_id"] is None:
+            voice.screen.say(Text(f"{made['account']}: không có gì phải gửi.", f"{made['account']}: nothing to send."))
+        else:
+            identity = made["plan_id"]
+            voice.screen.say(
+                Text(f"{made['account']}: kế hoạch {identity}", f"{made['account']}: plan {identity}"), style="bold"
+            )
+            voice.screen.changes(made)
+            if made["held"]:
+                voice.screen.plan({"id": made["held_id"], "reasons": made["reasons"]})
+            else:
+                voice.screen.say(Text(f"  → Gửi: “caybeo apply {identity}”.", f"  → Send: “caybeo apply {identity}”."))
+        for problem in made["problems"]:
+            voice.screen.problem(problem)
+
+
+@app.command("apply")
+@command
+def apply(voice: Voice, plan_id: Annotated[int, typer.Argument(help="Số kế hoạch.")]) -> int:
+    """Làm đúng kế hoạch đã xem. / Do that very plan."""
+    with _working(voice) as context:
+        report = apply_plan(context, plan_id)
+    return _tell_run(voice, report)
+
+
+@app.command("approve")
+@command
+def approve(
+    voice: Voice,
+    plan_id: Annotated[int, typer.Argument(help="Số kế hoạch đang chờ.")],
+    reason: Reason = "",
+    refuse: Annotated[bool, typer.Option("--refuse", help="Không cho gửi.")] = False,
+    digest: Annotated[str, typer.Option("--digest", help="Chỉ duyệt nếu kế hoạch còn đúng mã này.")] = "",
+) -> int:
+    """Duyệt một kế hoạch đang chờ và thực hiện luôn. / Let a held plan through and carry it out."""
+    with _working(voice) as context:
+        if refuse:
+            refuse_plan(context, plan_id, _who(), reason)
+            text = Text(f"Đã từ chối kế hoạch {plan_id}; không gửi gì.", f"Refused plan {plan_id}; nothing is sent.")
+            voice.answer({"plan_id": plan_id, "status": "refused"}, lambda: voice.screen.say(text))
+            return DONE
+        report = approve_plan(context, plan_id, _who(), reason, digest=digest)
+        if isinstance(report, RunReport):
+            return _tell_run(voice, report)
+        voice.screen.source(report) if not voice.json else None
+        run = resync(context, trigger=f"plan {plan_id}")
+    return _tell_run(voice, run)
+
+
+# --- looking ----------------------------------------------------------------------------------------------------------
+
+
+@app.command("status")
+@command
+def status(voice: Voice) -> int:
+    """Đang bán gì, còn chờ gì. / What is live and what waits."""
+    database = open_home(voice.settings)
+    document = views.status(database, shops.accounts(voice.settings, database), CLOCK)
+    voice.answer(document, lambda: voice.screen.status(document))
+    return DONE
+
+
+@app.command("timeline")
+@command
+def timeline(voice: Voice, sku: Annotated[str, typer.Argument(help="Mã SKU.")]) -> int:
+    """Mọi chuyện đã xảy ra với một mặt hàng. / Everything that happened to one SKU."""
+    found = views.timeline(open_home(voice.settings), sku)
+    if found is None:
+        return _unknown_sku(voice, sku)
+    voice.answer(found, lambda: _show_timeline(voice, found))
+    return DONE
+
+
+def _show_timeline(voice: Voice, found: dict[str, Any]) -> None:
+    screen = voice.screen
+    screen.say(Text(f"{found['sku']} – {found['product']}", f"{found['sku']} – {found['product']}"), style="bold")
+    for event in found["events"]:
+        told = EVENTS[event["event"]].to(voice.lang) if event["event"] in EVENTS else event["event"]
+        where = f" [cyan]{event['account']}[/]" if event["account"] else ""
+        screen.console.print(f"{local(event['at'])}{where} {told}{_detail(voice, event['detail'])}", highlight=False)
+    heads = Text("Tài khoản", "account"), Text("Trạng thái", "status"), Text("Giá", "price"), Text("Tồn", "stock")
+    rows = [
+        (a["account"], a["outcome"], money(a["price"]) if a["price"] is not None else "–", a["stock"])
+        for a in found["accounts"]
+    ]
+    screen.table(heads, rows)
+
+
+def _detail(voice: Voice, detail: dict[str, Any] | None) -> str:
+    """The few words of an event's detail that a person wants to read."""
+    if not detail:
+        return ""
+    if "message" in detail:
+        return f": {voice.screen.told(detail['message'])}"
+    if "changes" in detail and isinstance(detail["changes"], dict):
+        moved = "; ".join(f"{field} {old} → {new}" for field, (old, new) in detail["changes"].items())
+        return f" ({detail.get('source', '')}): {moved}"
+    if detail.get("kind") in KINDS:
+        price = f", {money(detail['price'])}" if detail.get("price") is not None else ""
+        facets = ", ".join(FACETS[f].to(voice.lang) for f in (detail.get("facets") or "").split(",") if f)
+        return f": {KINDS[detail['kind']].to(voice.lang)} ({facets}){price}"
+    return f": {detail['reason']}" if detail.get("reason") else ""
+
+
+@app.command("ledger")
+@command
+def ledger(
+    voice: Voice,
+    account: Annotated[str, typer.Option("--account", "-a", help="Chỉ tài khoản này.")] = "",
+    sku: Annotated[str, typer.Option("--sku", "-s", help="Chỉ mã SKU này.")] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="Số dòng.")] = 100,
+) -> int:
+    """Sổ những việc đã xảy ra, mới nhất trước. / What happened, newest first."""
+    lines = views.ledger(open_home(voice.settings), account, sku, limit)
+    heads = Text("Lúc", "at"), Text("Tài khoản", "account"), Text("SKU", "SKU"), Text("Việc", "event")
+    rows = [
+        (local(r["at"]), r["account"], r["sku"], EVENTS.get(r["event"], Text(r["event"], r["event"])).to(voice.lang))
+        for r in lines
+    ]
+    voice.answer({"ledger": lines}, lambda: voice.screen.table(heads, rows))
+    return DONE
+
+
+@app.command("quarantine")
+@command
+def quarantine(voice: Voice, account: Annotated[str, typer.Option("--account", "-a")] = "") -> int:
+    """Những mặt hàng chưa được và việc cần làm. / What did not succeed and the next step."""
+    rows = views.quarantine(open_home(voice.settings), account)
+
+    def show() -> None:
+        for row in rows:
+            outcome = COUNTED.get(row["outcome"], Text(row["outcome"], row["outcome"])).to(voice.lang)
+            voice.screen.console.print(f"[bold]{row['sku']}[/] {row['account']}: {outcome}", highlight=False)
+            for problem in row["problems"]:
+                voice.screen.problem({"key": "", **problem})
+        if not rows:
+            voice.screen.say(Text("Không có mặt hàng nào cần xem.", "Nothing needs a person."))
+
+    voice.answer({"quarantine": rows}, show)
+    return DONE
+
+
+@app.command("preview")
+@command
+def preview(
+    voice: Voice,
+    sku: Annotated[str, typer.Argument(help="Mã SKU.")],
+    account: Annotated[str, typer.Option("--account", "-a", help="Tài khoản.")],
+) -> int:
+    """Đúng những gì sẽ gửi và mọi vướng mắc, không gửi. / The exact payload and all problems, without sending."""
+    database = open_home(voice.settings)
+    chosen = choose(context_of(voice.settings, database), (account,))[0]
+    found = views.preview(database, chosen, sku, CLOCK)
+    if found is None:
+        return _unknown_sku(voice, sku)
+
+    def show() -> None:
+        voice.screen.console.print_json(data=voice.plain(found["payload"]), ensure_ascii=False)
+        for problem in (*found["problems"], *found["notes"]):
+            voice.screen.problem({"key": "", **values.asdict(problem)})
+
+    voice.answer(found, show)
+    return DONE if found["listable"] else PEOPLE
+
+
+# --- accounts and connectors ------------------------------------------------------------------------------------------
+
+
+@accounts_app.command("add")
+@command
+def accounts_add(
+    voice: Voice,
+    name: Annotated[str, typer.Argument(help="Tên gọi của gian hàng.")],
+    marketplace: Annotated[str, typer.Option("--marketplace", "-m", help="Tên sàn, xem “caybeo connectors”.")],
+    base_url: Annotated[str, typer.Option("--base-url", help="Địa chỉ máy chủ do sàn cung cấp.")] = "",
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="Gian hàng thử, được nhận giá minh họa.")] = False,
+    age_gate: Annotated[
+        bool, typer.Option("--age-gate", help="Sàn chặn người dưới 18 và chỉ nhận tiền chuyển khoản.")
+    ] = False,
+    mode: Annotated[str, typer.Option("--mode", help="api, file hoặc dormant.")] = "",
+    env: Annotated[list[str] | None, typer.Option("--env", help="TRƯỜNG=TÊN_BIẾN: lấy từ biến môi trường.")] = None,
+    stdin: Annotated[bool, typer.Option("--stdin", help="Đọc thông tin đăng nhập (JSON) từ stdin.")] = False,
+) -> int:
+    """Nối một gian hàng thật. / Connect a real shop."""
+    database = open_home(voice.settings)
+    found = connector(marketplace, voice.settings.allowed)
+    if mode and mode not in found.modes:
+        return _usage(
+            voice, Text(f"Chế độ phải là: {', '.join(found.modes)}.", f"The mode must be: {', '.join(found.modes)}.")
+        )
+    secrets = _credentials(found, env or [], stdin=stdin)
+    row = shops.add(
+        voice.settings, database, CLOCK, name, marketplace, secrets,
+        base_url=base_url, sandbox=sandbox, age_gate=age_gate, mode=mode,
+    )  # fmt: skip
+    chosen = MODES["sandbox" if row.mode == "api" and row.sandbox else "live" if row.mode == "api" else row.mode]
+    note = found.live_note if row.mode == "dormant" else None
+
+    def show() -> None:
+        voice.screen.say(Text(f"Đã lưu gian hàng {name} ({chosen.vi}).", f"Saved {name} ({chosen.en})."))
+        if note:
+            voice.screen.say(note)
+        voice.screen.say(
+            Text(f"→ Kiểm tra: “caybeo accounts check {name}”.", f"→ Check it: “caybeo accounts check {name}”.")
+        )
+
+    voice.answer(
+        {"account": name, "marketplace": marketplace, "mode": row.mode, "sandbox": row.sandbox, "note": note}, show
+    )
+    return DONE
+
+
+def _credentials(found: Connector, env: list[str], *, stdin: bool) -> dict[str, str]:
+    """The fields of the connector's credentials model, never from the command line itself."""
+    if stdin:
+        return {str(k): str(v) for k, v in json.load(sys.stdin).items()}
+    named = dict(pair.split("=", 1) for pair in env)
+    given = {}
+    for field, info in found.credentials.model_fields.items():
+        if field in named:
+            given[field] = os.environ.get(named[field], "")
+        elif info.is_required():
+            given[field] = typer.prompt(info.title or field, hide_input=info.annotation is SecretStr)
+    return given
+
+
+@accounts_app.command("list")
+@command
+def accounts_list(voice: Voice) -> int:
+    """Các gian hàng đang chạy. / The accounts that run."""
+    database = open_home(voice.settings)
+    rows = [
+        {
+            "account": a.name,
+            "marketplace": a.connector.name,
+            "mode": a.shown_mode,
+            "base_url": a.base_url,
+            "policy": a.policy,
+        }
+        for a in shops.accounts(voice.settings, database)
+    ]
+    heads = Text("Tài khoản", "account"), Text("Sàn", "marketplace"), Text("Chế độ", "mode"), Text("Địa chỉ", "address")
+    cells = [(r["account"], r["marketplace"], MODES[r["mode"]].to(voice.lang), r["base_url"]) for r in rows]
+    voice.answer({"accounts": rows}, lambda: voice.screen.table(heads, cells))
+    return DONE
+
+
+@accounts_app.command("check")
+@command
+def accounts_check(voice: Voice, name: Annotated[str, typer.Argument()]) -> int:
+    """Hỏi sàn xem thông tin đăng nhập còn dùng được không (chỉ đọc). / Read-only check of the credentials."""
+    with _working(voice) as context:
+        chosen = choose(context, (name,))[0]
+        with guarded(context, chosen, context.new_id()) as (run, report):
+            seller = run.check() if run else ""
+    text = Text(f"{name}: kết nối tốt, gian hàng “{seller}”.", f"{name}: connected, shop “{seller}”.")
+    document = {"account": name, "ok": bool(seller), "seller": seller, "problems": report.problems}
+
+    def show() -> None:
+        if seller:
+            voice.screen.say(text)
+        for problem in report.problems:
+            voice.screen.problem(problem)
+
+    voice.answer(document, show)
+    return report.code
+
+
+@accounts_app.command("remove")
+@command
+def accounts_remove(voice: Voice, name: Annotated[str, typer.Argument()]) -> int:
+    """Quên một gian hàng; tin trên sàn vẫn còn. / Forget a shop; its listings stay."""
+    removed = shops.remove(open_home(voice.settings), name)
+    text = (
+        Text(f"Đã bỏ gian hàng {name}.", f"Removed {name}.")
+        if removed
+        else Text(f"Không có {name}.", f"No account {name}.")
+    )
+    voice.answer({"removed": removed}, lambda: voice.screen.say(text))
+    return DONE if removed else USAGE
+
+
+@app.command("connectors")
+@command
+def connectors(voice: Voice) -> int:
+    """Các sàn nối được và khả năng của từng sàn. / Connectors and what each can do."""
+    rows = [_described(connector(name)) for name in names()]
+    rows += [
+        {"name": e.name, "title": e.value, "foreign": True, "allowed": e.name in voice.settings.allowed}
+        for e in foreign()
+    ]
+    heads = Text("Sàn", "name"), Text("Tên đầy đủ", "title"), Text("Lớp an toàn", "safety"), Text("Khả năng", "can")
+    cells = [(r["name"], r["title"], r.get("safety", "?"), ", ".join(r.get("can", []))) for r in rows]
+    voice.answer({"connectors": rows}, lambda: voice.screen.table(heads, cells))
+    return DONE
+
+
+def _described(found: Connector) -> dict[str, Any]:
+    capabilities = asdict(found.capabilities)
+    return {
+        "name": found.name,
+        "title": found.title,
+        "safety": found.safety,
+        "modes": found.modes,
+        "live_mode": found.live_mode,
+        "live_note": found.live_note,
+        "capabilities": capabilities,
+        "can": [name for name, value in capabilities.items() if value is True],
+        "foreign": False,
+    }
+
+
+# --- sandbox ----------------------------------------------------------------------------------------------------------
+
+
+@sandbox_app.command("show")
+@command
+def sandbox_show(
+    voice: Voice,
+    marketplace: Annotated[str, typer.Argument(help="Tên sàn.")],
+    log: Annotated[bool, typer.Option("--log", help="Kèm nhật ký các yêu cầu.")] = False,
+) -> int:
+    """Sàn mô phỏng đang có gì. / What the simulated marketplace holds."""
+    sandbox = shops.sandbox_of(voice.settings, marketplace)
+    shown = sandbox.show() | ({"log": sandbox.log()} if log else {})
+    heads = (
+        Text("Mã", "key"),
+        Text("Tên", "title"),
+        Text("Giá", "price"),
+        Text("Tồn", "stock"),
+        Text("Trạng thái", "status"),
+    )
+    cells = [(one["key"], one["title"], money(one["price"]), one["stock"], one["status"]) for one in shown["listings"]]
+    voice.answer(shown, lambda: voice.screen.table(heads, cells))
+    return DONE
+
+
+@sandbox_app.command("reset")
+@command
+def sandbox_reset(
+    voice: Voice, marketplace: Annotated[list[str] | None, typer.Argument(help="Tên sàn; trống = tất cả.")] = None
+) -> int:
+    """Làm trống sàn mô phỏng; lần chạy sau đăng lại từ đầu. / Empty the sandbox and begin anew."""
+    database = open_home(voice.settings)
+    chosen = marketplace or list(names())
+    begun = [a for name in chosen for a in care.reset_sandbox(voice.settings, database, name, CLOCK)]
+    done = ", ".join(begun)
+    voice.answer(
+        {"reset": chosen, "accounts": begun},
+        lambda: voice.screen.say(Text(f"Đã làm trống: {done}.", f"Emptied: {done}.")),
+    )
+    return DONE
+
+
+@sandbox_app.command("fault")
+@command
+def sandbox_fault(
+    voice: Voice,
+    marketplace: Annotated[str, typer.Argument(help="Tên sàn.")],
+    status: Annotated[int, typer.Option("--status", min=400, max=599, help="Trả mã HTTP này.")] = 0,
+    times: Annotated[int, typer.Option("--times", min=1, help="Bao nhiêu yêu cầu.")] = 1,
+    drop: Annotated[bool, typer.Option("--drop", help="Làm theo nhưng không trả lời.")] = False,
+    seconds: Annotated[float, typer.Option("--seconds", min=0, help="Trả lời chậm chừng này giây.")] = 0.0,
+) -> int:
+    """Cho sàn mô phỏng gặp sự cố. / Make the simulated marketplace fail."""
+    fault = Fault(times=times, status=status or None, drop=drop, seconds=seconds)
+    shops.sandbox_of(voice.settings, marketplace).fault(fault)
+    text = Text(
+        f"{number(times)} yêu cầu tới {marketplace} sẽ gặp sự cố.", f"The next {times} requests to {marketplace} fail."
+    )
+    voice.answer({"marketplace": marketplace, "fault": fault}, lambda: voice.screen.say(text))
+    return DONE
+
+
+@sandbox_app.command("serve")
+@command
+def sandbox_serve(voice: Voice, port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8800) -> int:
+    """Chạy các sàn mô phỏng qua HTTP, kèm trang xem hàng. / Serve them over HTTP with a shop window."""
+    import uvicorn
+
+    from connectors.server import application
+
+    sandboxes = {name: shops.sandbox_of(voice.settings, name) for name in names()}
+    voice.screen.say(
+        Text(f"Xem hàng: http://127.0.0.1:{port}/  (Ctrl-C để dừng)", f"Look: http://127.0.0.1:{port}/  (Ctrl-C ends)")
+    )
+    uvicorn.run(application(sandboxes), host="127.0.0.1", port=port, log_level="critical")
+    return DONE
+
+
+# --- care -------------------------------------------------------------------------------------------------------------
+
+
+@app.command("up")
+@command
+def up(voice: Voice, port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 4200) -> int:
+    """Chạy máy chủ Prefect, lịch đêm và giao diện. / Run the Prefect server, schedules and UI."""
+    from flows.up import up as run_all
+
+    open_home(voice.settings)
+    return run_all(voice.settings, port)
+
+
+@app.command("doctor")
+@command
+def doctor(voice: Voice) -> int:
+    """Kiểm tra sức khỏe hệ thống. / Health check."""
+    findings = care.examine(voice.settings, open_home(voice.settings))
+    heads = Text("Mục", "check"), Text("Kết quả", "result"), Text("Chi tiết", "detail")
+    cells = [(f["name"], "✓" if f["ok"] else "✗", f["message"]) for f in findings]
+    voice.answer({"checks": findings}, lambda: voice.screen.table(heads, cells))
+    return DONE if all(f["ok"] for f in findings) else USAGE
+
+
+@db_app.command("upgrade")
+@command
+def db_upgrade(voice: Voice) -> int:
+    """Đưa cơ sở dữ liệu lên phiên bản này. / Bring the schema to this version."""
+    upgrade_schema(open_home(voice.settings))
+    voice.answer(
+        {"ok": True}, lambda: voice.screen.say(Text("Cơ sở dữ liệu đã ở phiên bản mới nhất.", "The schema is current."))
+    )
+    return DONE
+
+
+@db_app.command("backup")
+@command
+def db_backup(voice: Voice, file: Annotated[Path, typer.Argument(help="Tệp đích.")]) -> int:
+    """Sao lưu khi đang chạy. / Back up while in use."""
+    open_home(voice.settings)
+    care.backup(voice.settings, file)
+    voice.answer(
+        {"file": str(file)}, lambda: voice.screen.say(Text(f"Đã sao lưu vào {file}.", f"Backed up to {file}."))
+    )
+    return DONE
+
+
+@db_app.command("restore")
+@command
+def db_restore(voice: Voice, file: Annotated[Path, typer.Argument(help="Bản sao lưu.")]) -> int:
+    """Khôi phục; sau đó phải đọc lại mọi sàn. / Restore; every account must then be read back."""
+    if not file.is_file():
+        return _usage(voice, Text(f"Không có tệp {file}.", f"There is no file {file}."))
+    care.restore(voice.settings, file)
+    text = Text(
+        "Đã khôi phục. Chạy “caybeo reconcile” trước khi gửi gì.",
+        "Restored. Run “caybeo reconcile” before anything is sent.",
+    )
+    voice.answer({"restored": str(file)}, lambda: voice.screen.say(text))
+    return DONE
+
+
+# --- shared -----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _working(voice: Voice) -> Iterator[Context]:
+    """The context of a command that may take a while; a progress bar where someone is looking."""
+    database = open_home(voice.settings)
+    if voice.json or not sys.stdout.isatty():
+        yield context_of(voice.settings, database)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=voice.screen.console, transient=True) as bars:
+        rows: dict[str, Any] = {}
+
+        def told(account: str, stage: str, done: int, total: int) -> None:
+            label = f"{account}: {STAGES[stage].to(voice.lang)}"
+            task = rows.setdefault(label, None) or bars.add_task(label, total=total)
+            rows[label] = task
+            bars.update(task, completed=done, total=total)
+
+        yield context_of(voice.settings, database, told)
+
+
+STAGES = {"push": Text("đang gửi", "sending"), "settle": Text("chờ sàn xử lý", "waiting for the marketplace")}
+
+
+def _tell_run(voice: Voice, report: RunReport) -> int:
+    voice.answer(report.as_json(), lambda: _show_run(voice, report))
+    return report.exit_code
+
+
+def _show_run(voice: Voice, report: RunReport) -> None:
+    for source in report.sources:
+        voice.screen.source(SourceReport(**source) if isinstance(source, dict) else source)
+    voice.screen.run(report)
+
+
+def _source_code(report: SourceReport) -> int:
+    return {"refused": REFUSED, "failed": REFUSED, "held": HELD}.get(
+        report.status, PEOPLE if report.set_aside else DONE
+    )
+
+
+def _usage(voice: Voice, text: Text) -> int:
+    voice.answer({"error": {"code": "usage", "message": text}}, lambda: voice.screen.say(text, style="red"))
+    return USAGE
+
+
+def _unknown_sku(voice: Voice, sku: str) -> int:
+    return _usage(voice, Text(f"Không có mã SKU “{sku}” trong danh mục.", f"There is no SKU “{sku}” in the catalogue."))
+
+
+def _who() -> str:
+    return getpass.getuser()
+
+
+def main() -> None:
+    app(prog_name="caybeo")
+
+
+if __name__ == "__main__":
+    main()

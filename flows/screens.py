@@ -1,0 +1,251 @@
+"""What the command line shows to people: tables and sentences in the chosen language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from flows.steps.pull import SourceReport
+from models.report import AccountReport, RunReport
+from models.text import Lang, Text, local, money, number
+
+STATUS = {
+    "completed": Text("xong", "done"),
+    "partly_failed": Text("xong một phần", "partly failed"),
+    "held": Text("chờ duyệt", "held"),
+    "failed": Text("không chạy được", "failed"),
+    "unchanged": Text("không đổi", "unchanged"),
+    "taken": Text("đã nhận", "taken in"),
+    "refused": Text("bị từ chối", "refused"),
+}
+COUNTED = {
+    "created": Text("đăng mới", "created"),
+    "updated": Text("cập nhật", "updated"),
+    "delisted": Text("gỡ", "delisted"),
+    "unchanged": Text("giữ nguyên", "unchanged"),
+    "accepted": Text("sàn đang xử lý", "being processed"),
+    "rejected": Text("sàn từ chối", "rejected"),
+    "deferred": Text("gửi lại sau", "deferred"),
+    "unknown": Text("chưa rõ kết quả", "unknown"),
+    "quarantined": Text("chờ người xem", "quarantined"),
+    "held": Text("chờ duyệt", "held"),
+}
+REASONS = {
+    "alcohol": Text("rượu bia, sàn chưa chặn tuổi", "alcohol without age gate"),
+    "no-price": Text("chưa có giá", "no price"),
+    "no-stock": Text("chưa có tồn kho", "no stock figure"),
+    "illustrative-price": Text("giá minh họa", "made-up price"),
+    "unmapped-category": Text("sàn chưa có danh mục", "no category"),
+    "service": Text("dịch vụ", "service"),
+    "removed": Text("không còn trong danh mục", "removed from the catalogue"),
+    "withdrawn": Text("đã gỡ theo yêu cầu", "withdrawn"),
+    "contact-in-text": Text("văn bản có thông tin liên hệ", "contact data in text"),
+    "star-not-shown": Text("đăng không kèm sao OCOP (chứng nhận hết hạn hoặc chưa rõ)", "shown without OCOP star"),
+    "old-price": Text("giá xác nhận đã lâu", "price confirmed long ago"),
+}
+SANDBOX = Text("SANDBOX – sàn mô phỏng, không phải sàn thật", "SANDBOX – simulated, not the real marketplace")
+MODES = {
+    "sandbox": SANDBOX,
+    "live": Text("sàn thật", "live"),
+    "file": Text("đăng bằng tệp", "by file"),
+    "dormant": Text("tạm ngưng", "dormant"),
+}
+
+
+class Screen:
+    """Prints in one language."""
+
+    def __init__(self, lang: Lang, console: Console) -> None:
+        self.lang, self.console = lang, console
+
+    def say(self, text: Text, *, style: str = "") -> None:
+        self.console.print(text.to(self.lang), style=style, highlight=False)
+
+    def told(self, value: Any) -> str:
+        """A Text, or the {vi, en} a report holds, in the chosen language."""
+        if isinstance(value, Text):
+            return value.to(self.lang)
+        if isinstance(value, Mapping):
+            return str(value.get(self.lang, ""))
+        return str(value)
+
+    def table(self, heads: Iterable[Text], rows: Iterable[Iterable[Any]]) -> None:
+        table = Table(*(head.to(self.lang) for head in heads), header_style="bold")
+        for row in rows:
+            table.add_row(*(str(cell) for cell in row))
+        self.console.print(table)
+
+    def run(self, report: RunReport) -> None:
+        for account in report.accounts:
+            self._account(account)
+        if report.finished_at:
+            took = (report.finished_at - report.started_at).total_seconds()
+            status = STATUS[report.status].to(self.lang)
+            self.say(
+                Text(
+                    f"Kết thúc {local(report.finished_at)}: {status} ({number(round(took))} giây).",
+                    f"Finished {local(report.finished_at)}: {status} ({round(took)} s).",
+                ),
+                style="bold",
+            )
+
+    def _account(self, account: AccountReport) -> None:
+        mode = MODES[account.mode].to(self.lang)
+        status = STATUS[account.status].to(self.lang)
+        self.console.print(f"\n[bold]{account.account}[/] – {status} [dim]({mode})[/]", highlight=False)
+        done = [
+            f"{number(n)} {COUNTED[name].to(self.lang)}" for name, n in account.counts.items() if n and name in COUNTED
+        ]
+        live = Text(f"{number(account.live)} tin đang bán", f"{account.live} listings live").to(self.lang)
+        self.console.print("  " + "; ".join([live, *done]), highlight=False)
+        self._reasons(account.notes, Text("trong đó", "of these"))
+        self._reasons(account.withheld, Text("không đăng", "withheld"))
+        for problem in [p for p in account.problems if p["code"] not in account.withheld][:20]:
+            self.problem(problem)
+        for plan in account.plans:
+            self.plan(plan)
+
+    def _reasons(self, counts: Mapping[str, int], label: Text) -> None:
+        for code, count in sorted(counts.items(), key=lambda pair: -pair[1]):
+            reason = REASONS[code].to(self.lang) if code in REASONS else code
+            self.console.print(f"  {label.to(self.lang)}: {number(count)} – {reason}", highlight=False)
+
+    def problem(self, problem: Mapping[str, Any]) -> None:
+        key = f"{problem['key']}: " if problem["key"] else ""
+        line = f"  [yellow]![/] {key}{self.told(problem['message'])} → {self.told(problem['next_step'])}"
+        self.console.print(line, highlight=False)
+
+    def plan(self, plan: Mapping[str, Any]) -> None:
+        """A held plan: why it waits, with examples, and how to decide."""
+        for reason in plan["reasons"]:
+            self.console.print(f"  [red]■[/] {self.told(reason)}", highlight=False)
+            for example in reason.get("examples", [])[:5]:
+                self.console.print(f"      {self._example(example)}", highlight=False)
+        self.say(
+            Text(
+                f"  → Xem: “caybeo plan show {plan['id']}”. Cho gửi: “caybeo approve {plan['id']}”. "
+                f"Không cho: “caybeo approve {plan['id']} --refuse --reason …”.",
+                f"  → Look: “caybeo plan show {plan['id']}”. Let it through: “caybeo approve {plan['id']}”. "
+                f"Refuse: “caybeo approve {plan['id']} --refuse --reason …”.",
+            )
+        )
+
+    def _example(self, example: Mapping[str, Any]) -> str:
+        name = f"{example.get('sku') or example.get('record', '')} {example.get('name', '')}"
+        if example.get("old") is None:
+            return name
+        return f"{name}: {number(example['old'])} → {number(example['new'])}"
+
+    def source(self, report: SourceReport) -> None:
+        status = STATUS[report.status].to(self.lang)
+        if report.status == "unchanged":
+            self.say(Text(f"{report.source}: {status}", f"{report.source}: {status}"))
+            return
+        self.say(
+            Text(
+                f"{report.source}: {status} – {number(report.rows)} dòng, {number(report.new)} mới, "
+                f"{number(report.changed)} đổi, {number(report.unchanged)} giữ nguyên, {number(report.removed)} bỏ",
+                f"{report.source}: {status} – {report.rows} rows, {report.new} new, {report.changed} changed, "
+                f"{report.unchanged} unchanged, {report.removed} removed",
+            )
+        )
+        for row in report.set_aside[:50]:
+            place = Text(f"dòng {row.row}, cột {row.column}", f"row {row.row}, column {row.column}").to(self.lang)
+            told = f"{self.told(row.message)} → {self.told(row.next_step)}"
+            self.console.print(f"  [yellow]![/] {row.file}, {place}: “{row.value}” – {told}", highlight=False)
+        if len(report.set_aside) > 50:
+            more = number(len(report.set_aside) - 50)
+            self.say(Text(f"  … và {more} lỗi nữa (xem bằng --json).", f"  … and {more} more (see --json)."))
+        if report.message:
+            self.console.print(f"  {self.told(report.message)}", highlight=False, style="red")
+        if report.next_step:
+            self.console.print(f"  → {self.told(report.next_step)}", highlight=False)
+
+    def status(self, document: Mapping[str, Any]) -> None:
+        heads = ("Tài khoản", "account"), ("Chế độ", "mode"), ("Đang bán", "live"), ("Đang xử lý", "pending")
+        more = ("Không đăng", "withheld"), ("Chờ duyệt", "held"), ("Bị từ chối", "refused"), ("Lần tới", "next due")
+        rows = [
+            (
+                a["account"],
+                a["mode"],
+                number(a["live"]),
+                number(a["pending"]),
+                number(a["unlistable"]),
+                number(a["held"]),
+                number(a["quarantined"] + a["rejected"]),
+                local(a["next_due"]) if a["next_due"] else "–",
+            )
+            for a in document["accounts"]
+        ]
+        self.table([Text(*h) for h in (*heads, *more)], rows)
+        for account in document["accounts"]:
+            if account["lease_holder"]:
+                name, holder = account["account"], account["lease_holder"]
+                until = local(account["lease_until"])
+                self.say(
+                    Text(f"{name}: đang chạy bởi {holder} đến {until}.", f"{name}: run by {holder} until {until}.")
+                )
+        for plan in document["held_plans"]:
+            self.console.print(f"[bold]{Text('Kế hoạch', 'Plan').to(self.lang)} {plan['id']}[/] {plan['account']}")
+            self.plan(plan)
+
+    def _facets(self, names: str) -> str:
+        return ", ".join(FACETS[name].to(self.lang) for name in names.split(",") if name)
+
+    def changes(self, document: Mapping[str, Any]) -> None:
+        heads = (
+            Text("Mã SKU", "SKU"),
+            Text("Việc", "change"),
+            Text("Phần", "facets"),
+            Text("Giá", "price"),
+            Text("Tồn", "stock"),
+        )
+        rows = [
+            (
+                c["sku"],
+                KINDS[c["kind"]].to(self.lang),
+                c["facets"],
+                money(c["price"]) if c["price"] is not None else "–",
+                c["stock"],
+            )
+            for c in document["changes"]
+        ]
+        self.table(heads, rows)
+
+
+KINDS = {
+    "create": Text("đăng mới", "create"),
+    "update": Text("cập nhật", "update"),
+    "delist": Text("gỡ", "delist"),
+    "relist": Text("đăng lại", "relist"),
+}
+FACETS = {
+    "content": Text("nội dung", "content"),
+    "price": Text("giá", "price"),
+    "stock": Text("tồn kho", "stock"),
+    "images": Text("ảnh", "pictures"),
+}
+EVENTS = {
+    "changed": Text("danh mục thay đổi", "the catalogue changed"),
+    "planned": Text("lên kế hoạch", "planned"),
+    "sent": Text("đã gửi", "sent"),
+    "accepted": Text("sàn đã nhận, đang xử lý", "accepted, being processed"),
+    "acknowledged": Text("sàn xác nhận", "acknowledged"),
+    "rejected": Text("sàn từ chối", "rejected"),
+    "deferred": Text("chưa gửi được, sẽ gửi lại", "not sent, will be sent again"),
+    "unknown": Text("đã gửi, chưa rõ kết quả", "sent, outcome unknown"),
+    "interrupted": Text("lượt chạy bị ngắt khi đang gửi", "the run was cut off while sending"),
+    "looked-up-found": Text("tra lại: sàn đang có, khác bản đã gửi", "looked up: there, but different"),
+    "looked-up-absent": Text("tra lại: sàn chưa có", "looked up: not there"),
+    "superseded": Text("được thay bằng kế hoạch mới hơn", "replaced by a newer plan"),
+    "cancelled": Text("đã hủy", "cancelled"),
+    "held": Text("chờ duyệt", "waits for approval"),
+    "approved": Text("đã duyệt", "approved"),
+    "refused": Text("không duyệt", "refused"),
+    "withdrawn": Text("yêu cầu gỡ khỏi mọi sàn", "withdrawn everywhere"),
+    "withdrawal-undone": Text("cho bán lại", "withdrawal taken back"),
+    "drift": Text("trên sàn khác với danh mục", "differs on the marketplace"),
+}

@@ -1,0 +1,45 @@
+"""Settings from the environment, and the home: one folder that nobody else may read."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from models.text import Lang
+
+
+class Settings(BaseSettings):
+    """CAYBEO_HOME, CAYBEO_DATABASE_URL, CAYBEO_LANG, CAYBEO_LEASE_SECONDS, CAYBEO_KEY, CAYBEO_CONNECTORS."""
+
+    model_config = SettingsConfigDict(env_prefix="CAYBEO_", extra="ignore")
+
+    home: Path = Path(".caybeo")
+    database_url: SecretStr = SecretStr("")
+    lang: Lang = "vi"
+    lease_seconds: float = Field(default=60.0, ge=5, le=3600)
+    key: SecretStr = SecretStr("")  # Fernet keys, newest first, comma-separated; default: <home>/secret.key
+    connectors: str = ""  # names of foreign connectors that may be loaded, comma-separated
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+
+    @cached_property
+    def place(self) -> Path:
+        """The home, made on first use with mode 0700."""
+        os.umask(0o077)
+        home = self.home.expanduser().absolute()
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        home.chmod(0o700)
+        return home
+
+    @property
+    def url(self) -> str:
+        """The database: what was set, else SQLite in the home."""
+        return self.database_url.get_secret_value() or f"sqlite:///{self.place / 'caybeo.sqlite'}"
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        return tuple(name.strip() for name in self.connectors.split(",") if name.strip())

@@ -1,0 +1,108 @@
+"""What a person decides about held plans: show, approve, refuse, apply."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select, update
+
+from flows.steps.account import AccountRun, guarded
+from flows.steps.context import Context
+from flows.steps.night import begin, choose, end
+from flows.steps.pull import SourceReport, approve_intake
+from models.change import ChangeStatus
+from models.database import reading, writing
+from models.ledger import OUTBOX, PLAN, close_plan, drop, record, release
+from models.report import RunReport
+from models.text import Text
+
+
+class PlanRefused(Exception):
+    """This plan cannot be approved or applied (any more)."""
+
+    def __init__(self, message: Text, next_step: Text) -> None:
+        super().__init__(message.en)
+        self.message, self.next_step = message, next_step
+
+
+def show(context: Context, plan_id: int, most: int = 500) -> dict[str, Any]:
+    """A plan with its changes, as they would be sent."""
+    row = _plan(context, plan_id)
+    columns = (OUTBOX.c.sku, OUTBOX.c.kind, OUTBOX.c.facets, OUTBOX.c.status, OUTBOX.c.price, OUTBOX.c.stock)
+    with reading(context.database) as db:
+        changes = db.execute(select(*columns).where(OUTBOX.c.plan_id == plan_id).order_by(OUTBOX.c.id).limit(most))
+        return {**row, "changes": [dict(change._mapping) for change in changes]}
+
+
+def approve(context: Context, plan_id: int, who: str, why: str, *, digest: str = "") -> RunReport | SourceReport:
+    """Lets exactly this plan through and carries it out; `digest` is what the approver saw."""
+    plan = _decidable(context, plan_id)
+    if digest and digest != plan["digest"]:
+        raise PlanRefused(CHANGED.fill(plan=plan_id), LOOK_AGAIN)
+    if not plan["account"]:
+        return approve_intake(context.database, context.home, plan_id, who, why, context.clock)
+    with writing(context.database) as db:
+        released = release(db, plan_id, context.clock.now(), who, why)
+        detail = {"plan": plan_id, "who": who, "why": why, "changes": released}
+        record(db, context.clock.now(), "", plan["account"], "approved", [("", None, detail)])
+    return apply(context, plan_id)
+
+
+def refuse(context: Context, plan_id: int, who: str, why: str) -> None:
+    """Nothing of the plan is sent; its items rest until their data change or someone asks for them."""
+    plan = _decidable(context, plan_id)
+    now = context.clock.now()
+    with writing(context.database) as db:
+        close_plan(db, plan_id, now, "refused", who, why)
+        drop(db, OUTBOX.c.plan_id == plan_id, ChangeStatus.HELD, ChangeStatus.CANCELLED, now, due=None)
+        detail = {"plan": plan_id, "who": who, "why": why}
+        record(db, now, "", plan["account"], "refused", [("", None, detail)])
+
+
+def apply(context: Context, plan_id: int) -> RunReport:
+    """Does that very plan: what has changed since it was made is left to the next plan."""
+    plan = _plan(context, plan_id)
+    if plan["status"] not in ("ready", "approved"):
+        raise PlanRefused(NOT_OPEN.fill(plan=plan_id, status=plan["status"]), LOOK_AGAIN)
+    account = choose(context, (plan["account"],))[0]
+    report = begin(context, f"plan {plan_id}")
+    with guarded(context, account, report.run_id) as (run, part):
+        if run is not None:
+            _carry_out(run, plan_id)
+    report.accounts.append(part)
+    return end(context, report)
+
+
+def _carry_out(run: AccountRun, plan_id: int) -> None:
+    with writing(run.context.database) as db:
+        db.execute(update(PLAN).where(PLAN.c.id == plan_id).values(status="approved"))
+    run.recover()
+    run.carry_out(plan_id)
+    run.settle()
+    run.finish()
+
+
+def _plan(context: Context, plan_id: int) -> dict[str, Any]:
+    with reading(context.database) as db:
+        row = db.execute(select(PLAN).where(PLAN.c.id == plan_id)).one_or_none()
+    if row is None:
+        raise PlanRefused(UNKNOWN.fill(plan=plan_id), LOOK_AGAIN)
+    return dict(row._mapping)
+
+
+def _decidable(context: Context, plan_id: int) -> dict[str, Any]:
+    plan = _plan(context, plan_id)
+    if plan["status"] != "held":
+        raise PlanRefused(NOT_OPEN.fill(plan=plan_id, status=plan["status"]), LOOK_AGAIN)
+    if plan["expires_at"] and plan["expires_at"] <= context.clock.now():
+        raise PlanRefused(EXPIRED.fill(plan=plan_id), LOOK_AGAIN)
+    return plan
+
+
+UNKNOWN = Text("Không có kế hoạch số {plan}.", "There is no plan {plan}.")
+NOT_OPEN = Text(
+    "Kế hoạch {plan} không còn chờ (trạng thái: {status}).", "Plan {plan} does not wait any more ({status})."
+)
+EXPIRED = Text("Kế hoạch {plan} đã quá 24 giờ, không duyệt được nữa.", "Plan {plan} is older than 24 hours.")
+CHANGED = Text("Kế hoạch {plan} đã khác bản anh/chị xem.", "Plan {plan} is no longer the one you saw.")
+LOOK_AGAIN = Text("Xem các kế hoạch đang chờ bằng “caybeo status”.", "“caybeo status” shows the plans that wait.")

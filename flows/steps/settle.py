@@ -1,0 +1,223 @@
+"""Results -> outbox, listing state and ledger, in one transaction; unknown outcomes are looked up, never guessed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, or_, select, update
+
+from connectors.contract import Connector
+from connectors.errors import ConnectorError, Refused, Unanswered, problem_of
+from models.change import Change, ChangeStatus, Kind
+from models.ledger import ACCEPT, MOVE, NOTE, OUTBOX, drop, end, record
+from models.listing import Problem, Remote, facet_hash
+from models.outcome import Outcome, Result
+from models.timetable import STATE
+
+COUNTED: dict[str, str] = {
+    Kind.CREATE: "created",
+    Kind.RELIST: "created",
+    Kind.UPDATE: "updated",
+    Kind.DELIST: "delisted",
+}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A change that is under way, wherever it was read from."""
+
+    key: str
+    kind: str
+    facets: tuple[str, ...]
+    remote_id: str
+    handle: str = ""
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Sent:
+        return cls(row.sku, row.kind, tuple(row.facets.split(",")) if row.facets else (), row.remote_id, row.handle)
+
+
+class Settler:
+    """Writes what became of changes of one account. Every method runs inside the caller's fenced transaction."""
+
+    def __init__(self, account: str, connector: Connector, run_id: str, lease: int) -> None:
+        self._account, self._connector, self._run_id = account, connector, run_id
+        self._turns = count(lease << 32)  # no two transactions of any run share one
+        self.counts: dict[str, int] = {}
+
+    def results(
+        self, db: Connection, plan_id: int, batch: int, sent: Sequence[Sent], results: Sequence[Result], now: datetime
+    ) -> None:
+        """Exactly one outcome for each change of a batch, by key; a missing or contradicted answer is unknown."""
+        answers = self._by_key(sent, results)
+        pairs = [(one, answers.get(one.key) or Result(key=one.key, outcome=Outcome.UNKNOWN)) for one in sent]
+        where = {"plan": plan_id, "batch": batch}
+        if self._all_accepted(db, pairs, where):
+            return
+        turn = next(self._turns)
+        self._narrow(db, [pair for pair in pairs if _partly(*pair)])
+        end(db, [self._end(one, result, turn, now) for one, result in pairs])
+        if any(result.outcome is Outcome.ACKNOWLEDGED for _, result in pairs):
+            db.execute(MOVE, {**where, "turn": turn, "now": now})
+        db.execute(NOTE, {**where, "turn": turn, "now": now, "run": self._run_id})
+        for one, result in pairs:
+            self._mark(db, one, result, now)
+
+    def whole_batch(self, keys: Iterable[str], error: ConnectorError) -> list[Result]:
+        """What one failed call means for every change in it."""
+        outcome = {Unanswered: Outcome.UNKNOWN, Refused: Outcome.REJECTED}.get(type(error), Outcome.DEFERRED)
+        problem = problem_of(error)
+        return [Result(key=key, outcome=outcome, problem=problem) for key in keys]
+
+    def looked_up(self, db: Connection, rows: Sequence[Row[Any]], found: Sequence[Remote], now: datetime) -> None:
+        """Judges rows of unknown outcome by what the marketplace shows now."""
+        there = {remote.key: remote for remote in reversed(found)}
+        for row in rows:
+            remote = there.get(row.sku)
+            result = _verdict(row, remote)
+            if result is None:
+                self._plan_again(db, row, remote, now)
+            else:
+                self.results(db, row.plan_id, row.batch, [Sent.of(row)], [result], now)
+
+    def interrupted(self, db: Connection, rows: Sequence[Row[Any]], now: datetime) -> None:
+        """Rows a dead run left behind while sending: their outcome is unknown."""
+        ids = [row.id for row in rows]
+        db.execute(update(OUTBOX).where(OUTBOX.c.id.in_(ids)).values(status=ChangeStatus.UNKNOWN))
+        record(db, now, self._run_id, self._account, "interrupted", [(row.sku, row.id, None) for row in rows])
+
+    def _by_key(self, sent: Sequence[Sent], results: Sequence[Result]) -> dict[str, Result]:
+        wanted = {one.key for one in sent}
+        answers: dict[str, Result] = {}
+        for result in results:
+            if result.key not in wanted:
+                _log.warning("%s answered about a SKU that was not sent", self._account)
+            elif answers.setdefault(result.key, result) != result:
+                answers[result.key] = Result(key=result.key, outcome=Outcome.UNKNOWN)
+        return answers
+
+    def _all_accepted(self, db: Connection, pairs: Sequence[tuple[Sent, Result]], where: dict[str, int]) -> bool:
+        """The common case of an asynchronous marketplace: one job took the whole batch."""
+        handle = pairs[0][1].handle
+        for one, result in pairs:
+            alike = result.outcome is Outcome.ACCEPTED and result.handle == handle and not result.remote_id
+            if not alike or one.handle not in ("", handle):
+                return False
+        db.execute(ACCEPT, {**where, "handle": handle})  # a row that is accepted already stays as it is
+        return True
+
+    def _end(self, one: Sent, result: Result, turn: int, now: datetime) -> dict[str, Any]:
+        under_way = result.outcome in (Outcome.ACCEPTED, Outcome.UNKNOWN)
+        return {
+            "account": self._account,
+            "sku": one.key,
+            "status": result.outcome.value,
+            "remote_id": result.remote_id or one.remote_id,
+            "revision": result.revision,
+            "handle": result.handle or one.handle,
+            "problem": msgspec.to_builtins(result.problem) if result.problem else None,
+            "done": None if under_way else now,
+            "turn": turn,
+        }
+
+    def _mark(self, db: Connection, one: Sent, result: Result, now: datetime) -> None:
+        """What the outcome means for the report, and for a listing that did not come through whole."""
+        if result.outcome is Outcome.ACKNOWLEDGED:
+            self._count(COUNTED[one.kind])
+            if not _partly(one, result):
+                return
+        where = (STATE.c.account == self._account, STATE.c.sku == one.key)
+        if result.outcome is Outcome.ACCEPTED and result.remote_id:
+            db.execute(update(STATE).where(*where).values(remote_id=result.remote_id))
+        elif result.outcome is not Outcome.ACCEPTED:
+            db.execute(update(STATE).where(*where).values(**self._trouble(result)))
+            self._due_again(db, where, one, result, now)
+
+    def _trouble(self, result: Result) -> dict[str, Any]:
+        problem = msgspec.to_builtins(result.problem) if result.problem else None
+        partly = result.outcome is Outcome.ACKNOWLEDGED
+        values: dict[str, Any] = {
+            "outcome": Outcome.DEFERRED.value if partly else result.outcome.value,
+            "problems": [problem] if problem else [],
+            "attempts": STATE.c.attempts + 1,
+        }
+        return values | ({"remote_id": result.remote_id} if result.remote_id else {})
+
+    def _count(self, name: str) -> None:
+        self.counts[name] = self.counts.get(name, 0) + 1
+
+    def _due_again(self, db: Connection, where: Any, one: Sent, result: Result, now: datetime) -> None:
+        due = self._when(result, now)
+        if due is None:
+            return
+        causes = [STATE.c.due_at.is_(None), STATE.c.due_reason == "calendar"][: 2 if _partly(one, result) else 1]
+        db.execute(update(STATE).where(*where, or_(*causes)).values(due_at=due, due_reason="retry"))
+
+    def _when(self, result: Result, now: datetime) -> datetime | None:
+        """Rejected rests until a cause comes up; what was not taken is planned again; unknown is looked up."""
+        if result.outcome in (Outcome.DEFERRED, Outcome.ACKNOWLEDGED):
+            return result.until or now
+        if result.outcome is Outcome.UNKNOWN:
+            return now + timedelta(seconds=self._connector.limits.settle_after)
+        return None
+
+    def _narrow(self, db: Connection, some: Sequence[tuple[Sent, Result]]) -> None:
+        """Only the facets that were taken move the baseline."""
+        for one, result in some:
+            mine = (OUTBOX.c.account == self._account, OUTBOX.c.sku == one.key, OUTBOX.c.done_at.is_(None))
+            hashes = db.execute(select(OUTBOX.c.hashes).where(*mine)).scalar_one()
+            where = (STATE.c.account == self._account, STATE.c.sku == one.key)
+            baseline = db.execute(select(STATE.c.baseline).where(*where)).scalar_one()
+            taken = {f: h for f, h in hashes.items() if f in (result.facets or ())}
+            db.execute(update(OUTBOX).where(*mine).values(hashes={**baseline, **taken}))
+
+    def _plan_again(self, db: Connection, row: Row[Any], remote: Remote | None, now: datetime) -> None:
+        """The marketplace does not show what was sent: take its word for what is there, and plan from that."""
+        drop(db, OUTBOX.c.id == row.id, ChangeStatus.UNKNOWN, ChangeStatus.SUPERSEDED, now, due=now)
+        believe(db, self._account, row.sku, remote)
+        event = "looked-up-found" if remote else "looked-up-absent"
+        record(db, now, self._run_id, self._account, event, [(row.sku, row.id, None)])
+
+
+def believe(db: Connection, account: str, sku: str, remote: Remote | None) -> None:
+    """Takes the marketplace's word for what it shows: that is the baseline now."""
+    values: dict[str, Any] = {"status": "absent", "baseline": {}}
+    if remote:
+        shown = {f: facet_hash(v) for f, v in remote.facets.items()}
+        status = "live" if remote.status == "live" else "hidden"
+        values = {"status": status, "baseline": shown, "remote_id": remote.remote_id, "revision": remote.revision}
+    db.execute(update(STATE).where(STATE.c.account == account, STATE.c.sku == sku).values(**values))
+
+
+def sent_of(changes: Sequence[Change]) -> list[Sent]:
+    return [Sent(c.key, c.kind, c.facets, c.remote_id) for c in changes]
+
+
+def _partly(one: Sent, result: Result) -> bool:
+    acknowledged = result.outcome is Outcome.ACKNOWLEDGED
+    return acknowledged and result.facets is not None and set(result.facets) != set(one.facets)
+
+
+def _verdict(row: Row[Any], remote: Remote | None) -> Result | None:
+    """What a look-up proves about one change; None where the marketplace shows something else."""
+    if row.kind == Kind.DELIST and (remote is None or remote.status == "hidden"):
+        return Result(key=row.sku, outcome=Outcome.ACKNOWLEDGED)
+    if remote is None:
+        return None
+    known = {"key": row.sku, "remote_id": remote.remote_id, "revision": remote.revision}
+    if remote.status == "pending":  # being worked on there: polled from now on
+        return Result(outcome=Outcome.ACCEPTED, handle=remote.remote_id, **known)
+    if remote.status == "rejected":
+        problem: Problem = problem_of(Refused("review", remote.words))
+        return Result(outcome=Outcome.REJECTED, problem=problem, **known)
+    same = all(facet_hash(remote.facets.get(f)) == h for f, h in row.hashes.items())
+    intended = remote.status == "live" and same and row.kind != Kind.DELIST
+    return Result(outcome=Outcome.ACKNOWLEDGED, **known) if intended else None

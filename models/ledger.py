@@ -1,0 +1,186 @@
+"""The outbox and the ledger: intents before effects, outcomes after, in the transaction that moves the state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    TextClause,
+    and_,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    select,
+    text,
+    update,
+)
+
+from models.change import Change, ChangeStatus, Kind
+from models.database import chunks
+from models.tables import IS_OPEN, Batch, Instant, Ledger, Outbox, PlanRow, core
+from models.timetable import BOUND, PRODUCT, STATE
+
+BATCH = core(Batch)
+OUTBOX = core(Outbox)
+LEDGER = core(Ledger)
+PLAN = core(PlanRow)
+SAME_LISTING = and_(STATE.c.account == OUTBOX.c.account, STATE.c.sku == OUTBOX.c.sku)
+OPEN_ROW: ColumnElement[bool] = literal_column(
+    f"({IS_OPEN})"
+)  # spelt as the partial index spells it, so that it is used
+APPROVAL_HOURS = 24
+
+
+def _hot(sql: str, **types: Any) -> TextClause:
+    """A statement of the push loop: written out, because composing one costs more than running it."""
+    return text(sql).bindparams(*(bindparam(name, type_=kind) for name, kind in types.items()))
+
+
+SEND = _hot(
+    "UPDATE outbox SET status = 'sending', lease = :lease, sent_at = :now"
+    " WHERE plan_id = :plan AND batch = :batch AND status = 'planned'",
+    now=Instant(),
+    lease=BigInteger(),
+)
+ACCEPT = _hot(
+    "UPDATE outbox SET status = 'accepted', handle = :handle"
+    " WHERE plan_id = :plan AND batch = :batch AND status = 'sending'"
+)
+END = _hot(
+    "UPDATE outbox SET status = :status, remote_id = :remote_id, remote_revision = :revision, handle = :handle,"
+    " problem = :problem, done_at = :done, turn = :turn"
+    f" WHERE account = :account AND sku = :sku AND {IS_OPEN}",
+    done=Instant(),
+    problem=JSON(none_as_null=True),
+    turn=BigInteger(),
+)
+# A cause that came up while the change was under way keeps the listing due; only waiting for this answer ends here.
+MOVE = _hot(
+    "UPDATE listing_state SET"
+    " status = CASE WHEN o.kind = 'delist' THEN 'hidden' ELSE 'live' END,"
+    " outcome = CASE WHEN o.kind = 'delist' THEN 'unlistable' ELSE 'listed' END,"
+    " baseline = CASE WHEN o.kind = 'delist' THEN listing_state.baseline ELSE o.hashes END,"
+    " price = CASE WHEN o.kind = 'delist' THEN listing_state.price ELSE o.price END,"
+    " stock = CASE WHEN o.kind = 'delist' THEN listing_state.stock ELSE o.stock END,"
+    " remote_id = CASE WHEN o.remote_id = '' THEN listing_state.remote_id ELSE o.remote_id END,"
+    " revision = CASE WHEN o.remote_revision = '' THEN listing_state.revision ELSE o.remote_revision END,"
+    " due_reason = CASE WHEN listing_state.due_at IS NULL OR listing_state.due_reason = 'retry'"
+    " THEN CASE WHEN o.calendar IS NULL THEN NULL ELSE 'calendar' END ELSE listing_state.due_reason END,"
+    " due_at = CASE WHEN listing_state.due_at IS NULL OR listing_state.due_reason = 'retry'"
+    " THEN o.calendar ELSE listing_state.due_at END,"
+    " attempts = 0, updated_at = :now"
+    " FROM outbox AS o WHERE o.plan_id = :plan AND o.batch = :batch AND o.turn = :turn AND o.status = 'acknowledged'"
+    " AND listing_state.account = o.account AND listing_state.sku = o.sku",
+    now=Instant(),
+    turn=BigInteger(),
+)
+NOTE = _hot(
+    "INSERT INTO ledger (at, run_id, account, sku, event, change_id, detail)"
+    " SELECT :now, :run, account, sku, status, id, problem FROM outbox"
+    " WHERE plan_id = :plan AND batch = :batch AND turn = :turn",
+    now=Instant(),
+    turn=BigInteger(),
+)
+
+
+def record(
+    db: Connection, now: datetime, run_id: str, account: str, event: str, rows: Iterable[tuple[str, int | None, Any]]
+) -> None:
+    """Adds one ledger line per (SKU, change id, detail)."""
+    lines = [
+        {"at": now, "run_id": run_id, "account": account, "sku": sku, "event": event, "change_id": change, "detail": d}
+        for sku, change, d in rows
+    ]
+    if lines:
+        db.execute(insert(LEDGER), lines)
+
+
+def open_plan(db: Connection, account: str, run_id: str, now: datetime, status: str = "ready") -> int:
+    row = {"account": account, "run_id": run_id, "status": status, "digest": "", "created_at": now}
+    made = db.execute(insert(PLAN).values(**row, counts={}, reasons=[], detail={}, decided_by="", decision=""))
+    return int(made.inserted_primary_key[0])  # type: ignore[index]  # a single insert has one
+
+
+def close_plan(db: Connection, plan_id: int, now: datetime, status: str, who: str = "", why: str = "") -> None:
+    values = {"status": status, "decided_at": now, "decided_by": who, "decision": why}
+    db.execute(update(PLAN).where(PLAN.c.id == plan_id).values(**values))
+
+
+def hold(db: Connection, plan_id: int, now: datetime, reasons: list[dict[str, Any]]) -> None:
+    """Keeps what a plan still has to send from being sent until a person approves."""
+    values = {"status": "held", "reasons": reasons, "expires_at": now + timedelta(hours=APPROVAL_HOURS)}
+    db.execute(update(PLAN).where(PLAN.c.id == plan_id).values(**values))
+    db.execute(_move(OUTBOX.c.plan_id == plan_id, ChangeStatus.PLANNED, ChangeStatus.HELD))
+    held = select(OUTBOX.c.sku).where(OUTBOX.c.plan_id == plan_id, OUTBOX.c.status == ChangeStatus.HELD)
+    account = select(PLAN.c.account).where(PLAN.c.id == plan_id).scalar_subquery()
+    db.execute(update(STATE).where(STATE.c.account == account, STATE.c.sku.in_(held)).values(outcome="held"))
+
+
+def release(db: Connection, plan_id: int, now: datetime, who: str, why: str) -> int:
+    """Approves a held plan: its rows may be sent."""
+    close_plan(db, plan_id, now, "approved", who, why)
+    these = OUTBOX.c.plan_id == plan_id
+    return db.execute(_move(these, ChangeStatus.HELD, ChangeStatus.PLANNED, counted=False)).rowcount
+
+
+def drop(
+    db: Connection, where: Any, from_: ChangeStatus, to: ChangeStatus, now: datetime, *, due: datetime | None
+) -> None:
+    """Ends rows without an effect; with `due` their listings are looked at again then."""
+    picked = select(OUTBOX.c.account, OUTBOX.c.sku).where(OPEN_ROW, OUTBOX.c.status == from_, where)
+    rows = db.execute(picked).fetchall()
+    if not rows:
+        return
+    db.execute(_move(where, from_, to, done_at=now))
+    for some in chunks(rows, BOUND):
+        these = STATE.c.sku.in_([row.sku for row in some]) & STATE.c.account.in_({row.account for row in some})
+        db.execute(update(STATE).where(these).values(due_at=due, due_reason="changed" if due else None))
+
+
+def mark_sending(
+    db: Connection, plan_id: int, batch: int, changes: list[Change], lease: int, now: datetime
+) -> list[Change]:
+    """Committed before the first byte leaves. Gives the changes that are still to be sent."""
+    marked = db.execute(SEND, {"plan": plan_id, "batch": batch, "lease": lease, "now": now}).rowcount
+    if marked == len(changes):
+        return changes
+    left = select(OUTBOX.c.sku).where(OUTBOX.c.plan_id == plan_id, OUTBOX.c.batch == batch)
+    skus = {row.sku for row in db.execute(left.where(OUTBOX.c.status == ChangeStatus.SENDING))}
+    return [change for change in changes if change.key in skus]
+
+
+def end(db: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Moves open rows to what they came to; see END for the names."""
+    db.execute(END, list(rows))
+
+
+def open_rows(account: str, status: ChangeStatus) -> Select[Any]:
+    return select(OUTBOX).where(OUTBOX.c.account == account, OPEN_ROW, OUTBOX.c.status == status).order_by(OUTBOX.c.id)
+
+
+def present_revision() -> Any:
+    """The revision the product of an outbox row has now."""
+    joined = STATE.join(PRODUCT, PRODUCT.c.product_id == STATE.c.product_id)
+    return select(PRODUCT.c.revision).select_from(joined).where(SAME_LISTING).scalar_subquery()
+
+
+def recent_delists(db: Connection, account: str, since: datetime) -> int:
+    """How many listings were taken down since then without a person's approval."""
+    done = OUTBOX.c.status.in_((ChangeStatus.ACKNOWLEDGED, ChangeStatus.ACCEPTED))
+    is_delist: ColumnElement[bool] = literal_column(f"kind = '{Kind.DELIST.value}'")  # as its index spells it
+    where = (OUTBOX.c.account == account, OUTBOX.c.sent_at >= since, is_delist, done, OUTBOX.c.counted)
+    query = select(func.count()).select_from(OUTBOX).where(*where)
+    return int(db.execute(query).scalar_one())
+
+
+def _move(where: Any, from_: ChangeStatus, to: ChangeStatus, **values: Any) -> Any:
+    """Never touches a row that has ended."""
+    return update(OUTBOX).where(where, OUTBOX.c.status == from_).values(status=to, **values)

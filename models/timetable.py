@@ -1,0 +1,66 @@
+"""Which listings are due and when: every cause of work writes `listing_state.due_at`, and runs read nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, literal, null, select, update
+
+from models.database import chunks
+from models.tables import AccountRow, ListingState, ProductRow, VariantRow, core
+
+STATE = core(ListingState)
+PRODUCT = core(ProductRow)
+VARIANT = core(VariantRow)
+ACCOUNT = core(AccountRow)
+BOUND = 500  # names in one IN list: SQLite's smallest limit is 999 values
+
+
+def enrol(db: Connection, now: datetime) -> int:
+    """One row for every (account, SKU) that has none yet, due now: after an intake or a new account."""
+    pairs = (
+        select(ACCOUNT.c.name, VARIANT.c.sku, VARIANT.c.product_id)
+        .select_from(ACCOUNT.join(VARIANT, literal(value=True)))
+        .outerjoin(STATE, (STATE.c.account == ACCOUNT.c.name) & (STATE.c.sku == VARIANT.c.sku))
+        .where(STATE.c.id.is_(None))
+    )
+    fixed = {
+        "status": "absent",
+        "remote_id": "",
+        "revision": "",
+        "due_reason": "changed",
+        "attempts": 0,
+        "note": "",
+        "outcome": "",
+    }
+    columns = ["account", "sku", "product_id", *fixed, "baseline", "problems", "due_at"]
+    values = [
+        *(literal(v) for v in fixed.values()),
+        literal({}, STATE.c.baseline.type),
+        literal([], STATE.c.problems.type),
+        literal(now, STATE.c.due_at.type),
+    ]
+    return db.execute(STATE.insert().from_select(columns, pairs.add_columns(*values))).rowcount
+
+
+def due_products(db: Connection, product_ids: Iterable[str], now: datetime, reason: str = "changed") -> None:
+    """Everything shown of these products is looked at by the next run of each account."""
+    for some in chunks(sorted(set(product_ids)), BOUND):
+        db.execute(update(STATE).where(STATE.c.product_id.in_(some)).values(due_at=now, due_reason=reason))
+
+
+def due_skus(db: Connection, skus: Sequence[str], now: datetime, reason: str = "changed") -> None:
+    """The same for single SKUs."""
+    for some in chunks(list(skus), BOUND):
+        db.execute(update(STATE).where(STATE.c.sku.in_(some)).values(due_at=now, due_reason=reason))
+
+
+def due_account(db: Connection, account: str, now: datetime, reason: str) -> None:
+    """Everything on one account."""
+    db.execute(update(STATE).where(STATE.c.account == account).values(due_at=now, due_reason=reason))
+
+
+def rest(db: Connection, account: str) -> None:
+    """Nothing is due on this account: it is dormant."""
+    db.execute(update(STATE).where(STATE.c.account == account).values(due_at=null(), due_reason=null()))
