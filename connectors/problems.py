@@ -30,6 +30,8 @@ LABELS: dict[str, Text] = {
     "producer_type": Text("loại hình chủ thể", "kind of producer"),
     "commune": Text("xã/phường", "commune"),
     "province": Text("tỉnh", "province"),
+    "price_confirmed_on": Text("ngày xác nhận giá", "price confirmed on"),
+    "illustrative": Text("giá minh họa", "made-up price"),
     "product_id": Text("mã sản phẩm", "product id"),
 }
 

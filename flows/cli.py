@@ -3,10 +3,12 @@
 import getpass
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +17,7 @@ from pydantic import SecretStr
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from connectors.contract import Connector
+from connectors.problems import label
 from connectors.registry import connector, foreign, names
 from connectors.simulator import Fault
 from flows import accounts as shops
@@ -37,9 +40,10 @@ from models import value as values
 from models.clock import SystemClock
 from models.migrations import upgrade as upgrade_schema
 from models.report import DONE, HELD, PEOPLE, REFUSED, USAGE, RunReport
-from models.text import Text, local, money, number
+from models.text import Text, day, local, money, number
 
 CLOCK = SystemClock()
+DATE = re.compile(r"\d{4}-\d\d-\d\d")
 app = typer.Typer(
     help="Cây Bẹo: giữ sản phẩm OCOP Cà Mau khớp trên mọi sàn. / Keeps OCOP listings in step with every marketplace.",
     no_args_is_help=True,
@@ -338,13 +342,25 @@ def _detail(voice: Voice, detail: dict[str, Any] | None) -> str:
     if "message" in detail:
         return f": {voice.screen.told(detail['message'])}"
     if "changes" in detail and isinstance(detail["changes"], dict):
-        moved = "; ".join(f"{field} {old} → {new}" for field, (old, new) in detail["changes"].items())
-        return f" ({detail.get('source', '')}): {moved}"
+        named = ((label(name).to(voice.lang), old, new) for name, (old, new) in detail["changes"].items())
+        moved = "; ".join(f"{name} {_plainly(voice, old)} → {_plainly(voice, new)}" for name, old, new in named)
+        return f" ({detail['source']}): {moved}"
     if detail.get("kind") in KINDS:
         price = f", {money(detail['price'])}" if detail.get("price") is not None else ""
         facets = ", ".join(FACETS[f].to(voice.lang) for f in (detail.get("facets") or "").split(",") if f)
         return f": {KINDS[detail['kind']].to(voice.lang)} ({facets}){price}"
     return f": {detail['reason']}" if detail.get("reason") else ""
+
+
+def _plainly(voice: Voice, value: Any) -> str:
+    """A recorded value as people write it."""
+    if isinstance(value, bool):
+        return (Text("có", "yes") if value else Text("không", "no")).to(voice.lang)
+    if value in (None, "", []):
+        return "–"
+    if str(value).isdigit():
+        return number(int(value))
+    return day(date.fromisoformat(value)) if DATE.fullmatch(str(value)) else str(value)
 
 
 @app.command("ledger")
@@ -474,7 +490,7 @@ def _credentials(found: Connector, env: list[str], *, stdin: bool) -> dict[str, 
 def accounts_list(voice: Voice) -> int:
     """Các gian hàng đang chạy. / The accounts that run."""
     database = open_home(voice.settings)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "account": a.name,
             "marketplace": a.connector.name,

@@ -67,7 +67,7 @@ def timeline(database: Engine, sku: str) -> dict[str, Any] | None:
         ).one_or_none()
         if found is None:
             return None
-        events = [*_ledger_events(db, sku), *_outbox_events(db, sku)]
+        events = [*_ledger_events(db, {sku, found.product_id}), *_outbox_events(db, sku)]
         return {
             "sku": sku,
             "product": found.name,
@@ -77,8 +77,9 @@ def timeline(database: Engine, sku: str) -> dict[str, Any] | None:
         }
 
 
-def _ledger_events(db: Connection, sku: str) -> list[dict[str, Any]]:
-    rows = db.execute(select(LEDGER).where(LEDGER.c.sku == sku).order_by(LEDGER.c.id))
+def _ledger_events(db: Connection, names: set[str]) -> list[dict[str, Any]]:
+    """What is written under the SKU, and under its product."""
+    rows = db.execute(select(LEDGER).where(LEDGER.c.sku.in_(names)).order_by(LEDGER.c.id))
     return [
         {
             "at": r.at,

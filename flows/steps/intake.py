@@ -22,6 +22,7 @@ from flows.sources.records import PRODUCT as TEXTS
 from flows.sources.records import OfferSaid, ProducerSaid, ProductSaid, Reading, producer_key
 from models.catalogue import Certificate, CertificateStatus, Image, Money, Producer, Product, Variant
 from models.database import chunks, upsert
+from models.ledger import record
 from models.records import product_of, snapshot_of
 from models.tables import (
     CertificateRow,
@@ -351,6 +352,7 @@ class _Batch:
         self._new_variants: list[Fields] = []
         self._variants: list[Fields] = []
         self._certificates: dict[str, Fields | None] = {}
+        self._history: list[tuple[str, int | None, Fields]] = []
 
     def said_before(self, record: str) -> bool:
         return record in self._earlier
@@ -370,7 +372,14 @@ class _Batch:
         origin = {"source": self._source, "row": row, "evidence": evidence, "imported_at": self._now}
         self._provenance += [{"record": of or record, "field": name, **origin} for name in changes]
 
+    def _remember(self, key: str, current: Fields | None, changes: Fields) -> None:
+        """A change of something known already is part of its story."""
+        if current is not None and changes:
+            moved = {name: [current.get(name), value] for name, value in changes.items() if name != "position"}
+            self._history.append((key, None, {"source": self._source, "changes": moved}))
+
     def write_product(self, pid: str, current: Fields | None, changes: Fields) -> None:
+        self._remember(pid, current, changes)
         row = {**NO_PRODUCT, **(current or {}), **changes}
         if "certificate" in changes:
             self._certificates[pid] = changes["certificate"]
@@ -384,6 +393,7 @@ class _Batch:
             self._products.append(row | {"key": pid})
 
     def write_variant(self, sku: str, pid: str, current: Fields | None, changes: Fields) -> None:
+        self._remember(sku, current, changes)
         row = {**NO_VARIANT, **(current or {}), **changes}
         row |= {name: None if row[name] is None else Decimal(row[name]) for name in ("price", "list_price")}
         row["price_confirmed_on"] = _date(row["price_confirmed_on"])
@@ -401,6 +411,7 @@ class _Batch:
         self._flush_certificates(db)
         upsert(db, SAID, self._said, ["source", "record"])
         upsert(db, PROVENANCE, self._provenance, ["record", "field"])
+        record(db, self._now, "", "", "changed", self._history)
 
     def _flush_certificates(self, db: Connection) -> None:
         ids = sorted(self._certificates)
