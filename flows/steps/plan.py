@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -19,7 +20,7 @@ from models.catalogue import Product
 from models.change import Change, ChangeStatus, Kind
 from models.database import chunks
 from models.ledger import BATCH, OPEN_ROW, OUTBOX, PLAN, SAME_LISTING, hold, open_plan, recent_delists
-from models.listing import FACETS, Problem, Unlistable, facet_hash
+from models.listing import FACETS, Unlistable, facet_hash
 from models.records import product_of
 from models.tables import ProductRow, Withdrawal, core
 from models.text import VIETNAM
@@ -120,10 +121,10 @@ class Planner:
                 STATE.c.baseline,
                 STATE.c.price,
                 STATE.c.stock,
-                STATE.c.problems,
                 STATE.c.note,
                 PRODUCT.c.revision.label("product_revision"),
                 PRODUCT.c.snapshot,
+                PRODUCT.c.name,
                 PRODUCT.c.removed_at,
                 PRODUCT.c.removed_by,
                 WITHDRAWAL.c.reason.label("withdrawn"),
@@ -154,41 +155,39 @@ class Planner:
     def _one_chunk(self, rows: list[Row[Any]]) -> None:
         drafts, rests, notes = [], [], []
         for row in rows:
-            drafted, state = self._look(row)
+            projection = self._project(row, product_of(row.snapshot))
+            drafted = self._draft(row, projection)
             if drafted is None:
-                rests.append(state)
+                rests.append(self._state(row, projection))
                 continue
             drafts.append(drafted)
-            if state["note"] != row.note or state["outcome"] == "unlistable":
-                notes.append(state)
+            if row.note or projection.notes or isinstance(projection.listing, Unlistable):
+                notes.append(self._state(row, projection))
         self.planned.looked_at += len(rows)
-        self._supersede([change.key for change, _ in drafts])
+        self._supersede([row.sku for row in rows])
         self._write(drafts)
         self._write_states(rests, due=True)
         self._write_states(notes, due=False)
 
-    def _look(self, row: Row[Any]) -> tuple[Drafted | None, dict[str, Any]]:
-        """What one listing needs: a change, or what its state says while it rests."""
-        product = product_of(row.snapshot)
-        projection = self._project(row, product)
+    def _draft(self, row: Row[Any], projection: Projection) -> Drafted | None:
+        """The change one listing needs, if any; the guards see it."""
         listing = projection.listing
         if isinstance(listing, Unlistable):
-            state = self._state(row, projection, listing.problems, "unlistable")
-            if row.status != "live":
-                return None, state
-            counted = not row.removed_by and row.withdrawn is None
-            if counted:
-                self._watch.delete(row.sku, product.name)
-            return self._change(row, projection, Kind.DELIST, (), {}, counted=counted), state
+            return self._delist(row, projection) if row.status == "live" else None
         hashes = {facet: facet_hash(value) for facet, value in listing.facets.items()}
         kind, facets = decide(row.status, row.baseline, hashes, force=self._selection.force)
-        state = self._state(row, projection, projection.notes, "listed")
         if kind is None:
-            return None, state
+            return None
         drafted = self._change(row, projection, kind, facets, hashes)
         if row.status != "absent":
-            self._guard(row, product.name, projection, drafted)
-        return drafted, state
+            self._guard(row, projection, drafted)
+        return drafted
+
+    def _delist(self, row: Row[Any], projection: Projection) -> Drafted:
+        counted = not row.removed_by and row.withdrawn is None
+        if counted:
+            self._watch.delete(row.sku, row.name)
+        return self._change(row, projection, Kind.DELIST, (), {}, counted=counted)
 
     def _project(self, row: Row[Any], product: Product) -> Projection:
         account = self._account
@@ -198,10 +197,10 @@ class Planner:
             return nothing(row.sku, (GONE,))
         return project(product, row.sku, account.policy, account.connector.project, self._today)
 
-    def _guard(self, row: Row[Any], name: str, projection: Projection, drafted: Drafted) -> None:
-        self._watch.stock(row.sku, name, row.stock, projection.stock)
-        if not self._watch.price(row.sku, name, row.price, projection.price):
-            self._jumps[row.sku] = (drafted, price_jump(row.sku, name, row.price, drafted[1]["price"]))
+    def _guard(self, row: Row[Any], projection: Projection, drafted: Drafted) -> None:
+        self._watch.stock(row.sku, row.name, row.stock, projection.stock)
+        if not self._watch.price(row.sku, row.name, row.price, projection.price):
+            self._jumps[row.sku] = (drafted, price_jump(row.sku, row.name, row.price, drafted[1]["price"]))
 
     def _change(
         self,
@@ -231,7 +230,7 @@ class Planner:
             "product_revision": row.product_revision,
             "price": projection.price,
             "stock": projection.stock,
-            "calendar": self._instant(projection),
+            "calendar": midnight(projection.calendar),
             "counted": counted,
             "remote_id": row.remote_id,
         }
@@ -243,25 +242,21 @@ class Planner:
         parts = f"{self._account.name}\0{row.sku}\0{kind}\0{row.product_revision}\0{self._run_id}"
         return blake2b(parts.encode(), digest_size=16).hexdigest()
 
-    def _state(
-        self, row: Row[Any], projection: Projection, problems: tuple[Problem, ...], outcome: str
-    ) -> dict[str, Any]:
-        calendar = self._instant(projection)
+    def _state(self, row: Row[Any], projection: Projection) -> dict[str, Any]:
+        """What the listing's state says while it rests."""
+        listing = projection.listing
+        unlistable = isinstance(listing, Unlistable)
+        problems = listing.problems if isinstance(listing, Unlistable) else projection.notes
+        calendar = midnight(projection.calendar)
         return {
             "row_id": row.id,
-            "outcome": outcome,
+            "outcome": "unlistable" if unlistable else "listed",
             "problems": [msgspec.to_builtins(p) for p in problems],
             "note": problems[0].code if problems else "",
             "due_at": calendar,
             "due_reason": "calendar" if calendar else None,
             "updated_at": self._now,
         }
-
-    def _instant(self, projection: Projection) -> datetime | None:
-        """The first moment of the calendar day, in Cà Mau."""
-        if projection.calendar is None:
-            return None
-        return datetime.combine(projection.calendar, clock_time(), VIETNAM).astimezone(UTC)
 
     def _supersede(self, skus: list[str]) -> None:
         """A change that still waited gives way to this newer one."""
@@ -356,6 +351,12 @@ class Planner:
         for plan_id in self._plan_ids():
             values = {"digest": self._digest.hexdigest(), "counts": counts}
             self._db.execute(update(PLAN).where(PLAN.c.id == plan_id).values(**values))
+
+
+@lru_cache(maxsize=4096)  # the same few days, asked for by every listing
+def midnight(day: date | None) -> datetime | None:
+    """The first moment of a day in Cà Mau."""
+    return datetime.combine(day, clock_time(), VIETNAM).astimezone(UTC) if day else None
 
 
 def decide(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from models.change import ChangeStatus
 from models.ledger import OUTBOX, PLAN, open_rows
@@ -30,7 +30,8 @@ def finish(db: Connection, report: AccountReport, counts: Mapping[str, int]) -> 
 def held_plans(db: Connection, account: str | None = None) -> list[dict[str, Any]]:
     """Plans that wait for a person, with why and how many changes."""
     waiting = select(func.count()).where(OUTBOX.c.plan_id == PLAN.c.id, OUTBOX.c.status == "held").scalar_subquery()
-    query = select(PLAN, waiting.label("held")).where(PLAN.c.status == "held").order_by(PLAN.c.id)
+    still = or_(waiting > 0, PLAN.c.account == "")  # newer plans may have taken all its changes over
+    query = select(PLAN, waiting.label("held")).where(PLAN.c.status == "held", still).order_by(PLAN.c.id)
     if account is not None:
         query = query.where(PLAN.c.account == account)
     names = ("id", "account", "status", "counts", "reasons", "held", "created_at", "expires_at")
