@@ -50,8 +50,8 @@ bench: $(VENV)/.test
 lock:
 	$(PYTHON) -m venv .lock-venv
 	.lock-venv/bin/python -m pip install --quiet uv
-	.lock-venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock
-	.lock-venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	.lock-venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --extra postgres pyproject.toml -o requirements.lock
+	.lock-venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --extra postgres pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	rm -rf .lock-venv
 
 clean:

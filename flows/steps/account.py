@@ -56,6 +56,7 @@ class AccountRun:
         self.context, self.account, self.run_id = context, account, run_id
         self.report = AccountReport(account=account.name, marketplace=account.connector.name, mode=account.shown_mode)
         self._clock, self._database = context.clock, context.database
+        self._totals: dict[int, int] = {}  # changes of each plan when its sending began
 
     def __enter__(self) -> AccountRun:
         context, account, connector = self.context, self.account, self.account.connector
@@ -205,8 +206,9 @@ class AccountRun:
     def push(self, plan_id: int) -> int:
         """Sends one shard of the plan and says how many changes that were."""
         with reading(self._database) as db:
-            total, _ = count_planned(db, plan_id)
-        done = 0
+            left, _ = count_planned(db, plan_id)
+        total = self._totals.setdefault(plan_id, left)
+        done = total - left
 
         def told(count: int) -> None:
             nonlocal done
@@ -224,12 +226,13 @@ class AccountRun:
     def settle(self) -> None:
         """Polls and looks up until nothing is open, or for as long as a run waits."""
         end = self._clock.monotonic() + self.context.patience
-        while waiting := self._waiting():
+        total = left = self._waiting()
+        while left:
             self.lease.renew_if_due()
             self.poll()
             self.look_up()
             left = self._waiting()
-            self.context.progress(self.account.name, "settle", waiting - left, waiting)
+            self.context.progress(self.account.name, "settle", total - left, total)
             if not left or self._clock.monotonic() >= end:
                 return
             self._clock.sleep(max(POLL_SECONDS, self.account.connector.limits.poll_after))
