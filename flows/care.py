@@ -16,10 +16,10 @@ from sqlalchemy import Engine, delete, select, update
 from connectors.registry import connector, names
 from flows.accounts import AccountRefused, accounts, sandbox_of
 from flows.settings import Settings
-from models.change import OPEN, ChangeStatus
+from models.change import ChangeStatus
 from models.clock import Clock
 from models.database import WAL_SAFE, DatabaseBroken, check, open_database, reading, sqlite3, sqlite_file, writing
-from models.ledger import OUTBOX
+from models.ledger import OPEN_ROW, OUTBOX
 from models.migrations import HEAD
 from models.migrations import version as schema_version
 from models.tables import RemoteMedia, core
@@ -78,7 +78,7 @@ def reset_sandbox(settings: Settings, database: Engine, marketplace: str, clock:
     with writing(database) as db:
         where = (ACCOUNT.c.marketplace == marketplace, ACCOUNT.c.sandbox)
         mine = [row.name for row in db.execute(select(ACCOUNT.c.name).where(*where))]
-        rows = (OUTBOX.c.account.in_(mine), OUTBOX.c.status.in_(OPEN))
+        rows = (OUTBOX.c.account.in_(mine), OPEN_ROW)
         db.execute(update(OUTBOX).where(*rows).values(status=ChangeStatus.CANCELLED, done_at=now))
         fresh: dict[str, Any] = {
             "status": "absent",

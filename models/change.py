@@ -32,9 +32,6 @@ class ChangeStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-OPEN = (ChangeStatus.PLANNED, ChangeStatus.SENDING, ChangeStatus.ACCEPTED, ChangeStatus.UNKNOWN, ChangeStatus.HELD)
-
-
 class Change(Value, frozen=True, kw_only=True):
     """What a connector is asked to do.
 

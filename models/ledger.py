@@ -15,6 +15,7 @@ from sqlalchemy import (
     TextClause,
     and_,
     bindparam,
+    case,
     func,
     insert,
     literal_column,
@@ -82,6 +83,14 @@ MOVE = _hot(
     now=Instant(),
     turn=BigInteger(),
 )
+# A rejected listing rests, but not beyond the day on which what it shows must be judged again.
+REST = _hot(
+    "UPDATE listing_state SET due_at = o.calendar, due_reason = 'calendar' FROM outbox AS o"
+    " WHERE o.plan_id = :plan AND o.batch = :batch AND o.turn = :turn AND o.status = 'rejected'"
+    " AND o.calendar IS NOT NULL AND listing_state.due_at IS NULL"
+    " AND listing_state.account = o.account AND listing_state.sku = o.sku",
+    turn=BigInteger(),
+)
 NOTE = _hot(
     "INSERT INTO ledger (at, run_id, account, sku, event, change_id, detail)"
     " SELECT :now, :run, account, sku, status, id, problem FROM outbox"
@@ -110,8 +119,8 @@ def open_plan(db: Connection, account: str, run_id: str, now: datetime, status: 
 
 
 def close_plan(db: Connection, plan_id: int, now: datetime, status: str, who: str = "", why: str = "") -> None:
-    values = {"status": status, "decided_at": now, "decided_by": who, "decision": why}
-    db.execute(update(PLAN).where(PLAN.c.id == plan_id).values(**values))
+    decided = {"decided_at": now, "decided_by": who, "decision": why} if who else {}
+    db.execute(update(PLAN).where(PLAN.c.id == plan_id).values(status=status, **decided))
 
 
 def hold(db: Connection, plan_id: int, now: datetime, reasons: list[dict[str, Any]]) -> None:
@@ -134,15 +143,31 @@ def release(db: Connection, plan_id: int, now: datetime, who: str, why: str) -> 
 def drop(
     db: Connection, where: Any, from_: ChangeStatus, to: ChangeStatus, now: datetime, *, due: datetime | None
 ) -> None:
-    """Ends rows without an effect; with `due` their listings are looked at again then."""
-    picked = select(OUTBOX.c.account, OUTBOX.c.sku).where(OPEN_ROW, OUTBOX.c.status == from_, where)
-    rows = db.execute(picked).fetchall()
+    """Ends rows without an effect. Their listings are looked at again at `due`, else on their calendar day."""
+    picked = select(OUTBOX.c.account, OUTBOX.c.sku, OUTBOX.c.calendar)
+    rows = db.execute(picked.where(OPEN_ROW, OUTBOX.c.status == from_, where)).fetchall()
     if not rows:
         return
     db.execute(_move(where, from_, to, done_at=now))
+    if due is None:
+        _leave(db, rows)
+        return
     for some in chunks(rows, BOUND):
         these = STATE.c.sku.in_([row.sku for row in some]) & STATE.c.account.in_({row.account for row in some})
-        db.execute(update(STATE).where(these).values(due_at=due, due_reason="changed" if due else None))
+        db.execute(update(STATE).where(these).values(due_at=due, due_reason="changed"))
+
+
+def _leave(db: Connection, rows: Sequence[Any]) -> None:
+    """Listings that stay as they are; a cause that came up while their change waited still counts."""
+    mine = (STATE.c.account == bindparam("of"), STATE.c.sku == bindparam("key"))
+    names = [{"of": row.account, "key": row.sku} for row in rows]
+    stays = case((STATE.c.status == "live", "listed"), else_="")
+    db.execute(update(STATE).where(*mine, STATE.c.outcome == "held").values(outcome=stays), names)
+    days = [{"of": row.account, "key": row.sku, "day": row.calendar} for row in rows if row.calendar]
+    if days:
+        day = bindparam("day", type_=STATE.c.due_at.type)
+        rests = update(STATE).where(*mine, STATE.c.due_at.is_(None))
+        db.execute(rests.values(due_at=day, due_reason="calendar"), days)
 
 
 def mark_sending(

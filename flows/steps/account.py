@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any
@@ -42,7 +41,12 @@ SHARD = 100  # batches: 10-120 s of work, one Prefect task
 ROUNDS = 3  # of planning in one run: an answer may make something due at once
 POLL_SECONDS = 0.25  # at least, between two looks at what a marketplace has accepted
 
-_log = logging.getLogger(__name__)
+Stage = Callable[..., Any]  # (name, call, *arguments) -> what the call gives: Prefect shows each as a task
+
+
+def direct(name: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """A stage that nobody watches."""
+    return call(*arguments, **options)
 
 
 class NeedsReconcile(Exception):
@@ -123,8 +127,10 @@ class AccountRun:
         self.poll()
 
     def look_up(self) -> None:
-        """Reads what became of changes without an answer."""
-        for batch in self._open(ChangeStatus.UNKNOWN, self.account.connector.limits.fetch_size):
+        """Reads what became of changes without an answer, once a read surely sees what a write did."""
+        limits = self.account.connector.limits
+        for batch in self._open(ChangeStatus.UNKNOWN, limits.fetch_size):
+            self._clock.sleep(limits.settle_after)
             found = self._client.fetch([row.sku for row in batch])
             with self.transaction() as db:
                 self._settler.looked_up(db, batch, found, self._clock.now())
@@ -172,24 +178,26 @@ class AccountRun:
         """A write that only this run, while it holds the account, can make."""
         return self._pusher.transaction()
 
-    def carry_out(self, plan_id: int) -> None:
-        """Sends the whole plan, shard by shard."""
-        for _ in range(self.shards(plan_id)):
-            self.push(plan_id)
-        self.close(plan_id)
-
-    def work(self, selection: Selection = DUE) -> None:
+    def work(self, selection: Selection = DUE, stage: Stage = direct) -> None:
         """Sends what is approved and what is due, and once more what the answers made due."""
         for plan_id in self.approved():
-            self.carry_out(plan_id)
+            self.carry_out(plan_id, stage)
+        planned = stage("plan", self.plan, selection)
         for _ in range(ROUNDS):
-            planned = self.plan(selection)
             if planned.plan_id is not None:
-                self.carry_out(planned.plan_id)
-            self.settle()
+                self.carry_out(planned.plan_id, stage)
+            stage("settle", self.settle)
             if planned.plan_id is None:
                 return
-            selection = DUE
+            planned = stage("plan", self.plan)
+            if planned.plan_id is None:
+                return
+
+    def carry_out(self, plan_id: int, stage: Stage = direct) -> None:
+        """Sends the whole plan, shard by shard."""
+        for number in range(1, self.shards(plan_id) + 1):
+            stage(f"push-{plan_id}-{number}", self.push, plan_id)
+        self.close(plan_id)
 
     def preview(self, selection: Selection = DUE) -> None:
         """What a run would do, in the report's counts, without doing it."""

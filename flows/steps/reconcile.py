@@ -10,8 +10,7 @@ from flows.steps.account import AccountRun, guarded
 from flows.steps.context import Account, Context
 from flows.steps.plan import Selection
 from flows.steps.settle import believe
-from models.change import OPEN
-from models.ledger import OUTBOX, record
+from models.ledger import OPEN_ROW, OUTBOX, record
 from models.listing import FACETS, Remote, facet_hash
 from models.report import PEOPLE, AccountReport
 from models.text import Text
@@ -42,7 +41,7 @@ Drift = tuple[str, str, tuple[str, ...], Remote | None]  # sku, kind, facets, wh
 def _compare(run: AccountRun, remotes: list[Remote]) -> list[Drift]:
     there = {remote.key: remote for remote in remotes}
     with run.transaction() as db:
-        under_way = select(OUTBOX.c.sku).where(OUTBOX.c.account == run.account.name, OUTBOX.c.status.in_(OPEN))
+        under_way = select(OUTBOX.c.sku).where(OUTBOX.c.account == run.account.name, OPEN_ROW)
         ours = select(STATE).where(STATE.c.account == run.account.name, STATE.c.sku.not_in(under_way))
         rows = db.execute(ours.order_by(STATE.c.sku)).fetchall()
         waiting = {row.sku for row in db.execute(under_way)}

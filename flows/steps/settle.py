@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, or_, select, update
 from connectors.contract import Connector
 from connectors.errors import ConnectorError, Refused, Unanswered, problem_of
 from models.change import Change, ChangeStatus, Kind
-from models.ledger import ACCEPT, MOVE, NOTE, OUTBOX, drop, end, record
+from models.ledger import ACCEPT, MOVE, NOTE, OUTBOX, REST, drop, end, record
 from models.listing import Problem, Remote, facet_hash
 from models.outcome import Outcome, Result
 from models.timetable import STATE
@@ -65,8 +65,11 @@ class Settler:
         turn = next(self._turns)
         self._narrow(db, [pair for pair in pairs if _partly(*pair)])
         end(db, [self._end(one, result, turn, now) for one, result in pairs])
-        if any(result.outcome is Outcome.ACKNOWLEDGED for _, result in pairs):
+        outcomes = {result.outcome for _, result in pairs}
+        if Outcome.ACKNOWLEDGED in outcomes:
             db.execute(MOVE, {**where, "turn": turn, "now": now})
+        if Outcome.REJECTED in outcomes:
+            db.execute(REST, {**where, "turn": turn})
         db.execute(NOTE, {**where, "turn": turn, "now": now, "run": self._run_id})
         for one, result in pairs:
             self._mark(db, one, result, now)
@@ -109,7 +112,7 @@ class Settler:
         handle = pairs[0][1].handle
         for one, result in pairs:
             alike = result.outcome is Outcome.ACCEPTED and result.handle == handle and not result.remote_id
-            if not alike or one.handle not in ("", handle):
+            if not alike or one.handle not in ("", handle) or _partly(one, result):
                 return False
         db.execute(ACCEPT, {**where, "handle": handle})  # a row that is accepted already stays as it is
         return True
@@ -135,11 +138,26 @@ class Settler:
             if not _partly(one, result):
                 return
         where = (STATE.c.account == self._account, STATE.c.sku == one.key)
-        if result.outcome is Outcome.ACCEPTED and result.remote_id:
+        if result.outcome is Outcome.ACCEPTED:
+            self._accepted(db, where, one, result, now)
+            return
+        if result.outcome is Outcome.REJECTED:
+            self._doubt(db, where, one)
+        db.execute(update(STATE).where(*where).values(**self._trouble(result)))
+        self._due_again(db, where, one, result, now)
+
+    def _accepted(self, db: Connection, where: Any, one: Sent, result: Result, now: datetime) -> None:
+        """What was left out is due as soon as the answer about the rest is there."""
+        if result.remote_id:
             db.execute(update(STATE).where(*where).values(remote_id=result.remote_id))
-        elif result.outcome is not Outcome.ACCEPTED:
-            db.execute(update(STATE).where(*where).values(**self._trouble(result)))
-            self._due_again(db, where, one, result, now)
+        if _partly(one, result):
+            db.execute(update(STATE).where(*where).values(due_at=now, due_reason="changed"))
+
+    def _doubt(self, db: Connection, where: Any, one: Sent) -> None:
+        """A review may reject what the marketplace has already stored: going back to the old text is a change too."""
+        baseline = db.execute(select(STATE.c.baseline).where(*where)).scalar_one()
+        left = {facet: known for facet, known in baseline.items() if facet not in one.facets}
+        db.execute(update(STATE).where(*where).values(baseline=left))
 
     def _trouble(self, result: Result) -> dict[str, Any]:
         problem = msgspec.to_builtins(result.problem) if result.problem else None
@@ -182,16 +200,19 @@ class Settler:
     def _plan_again(self, db: Connection, row: Row[Any], remote: Remote | None, now: datetime) -> None:
         """The marketplace does not show what was sent: take its word for what is there, and plan from that."""
         drop(db, OUTBOX.c.id == row.id, ChangeStatus.UNKNOWN, ChangeStatus.SUPERSEDED, now, due=now)
-        believe(db, self._account, row.sku, remote)
+        believe(db, self._account, row.sku, remote, known=row.remote_id)
         event = "looked-up-found" if remote else "looked-up-absent"
         record(db, now, self._run_id, self._account, event, [(row.sku, row.id, None)])
 
 
-def believe(db: Connection, account: str, sku: str, remote: Remote | None) -> None:
-    """Takes the marketplace's word for what it shows: that is the baseline now."""
-    values: dict[str, Any] = {"status": "absent", "baseline": {}}
+def believe(db: Connection, account: str, sku: str, remote: Remote | None, *, known: str = "") -> None:
+    """Takes the marketplace's word for what it shows: that is the baseline now.
+
+    `known` is the id of an unfinished create, which is worth going on from even where no search finds it yet.
+    """
+    values: dict[str, Any] = {"status": "absent", "baseline": {}, "remote_id": known, "revision": ""}
     if remote:
-        shown = {f: facet_hash(v) for f, v in remote.facets.items()}
+        shown = {f: facet_hash(v) for f, v in remote.facets.items() if remote.status != "rejected"}
         status = "live" if remote.status == "live" else "hidden"
         values = {"status": status, "baseline": shown, "remote_id": remote.remote_id, "revision": remote.revision}
     db.execute(update(STATE).where(STATE.c.account == account, STATE.c.sku == sku).values(**values))
@@ -202,15 +223,16 @@ def sent_of(changes: Sequence[Change]) -> list[Sent]:
 
 
 def _partly(one: Sent, result: Result) -> bool:
-    acknowledged = result.outcome is Outcome.ACKNOWLEDGED
-    return acknowledged and result.facets is not None and set(result.facets) != set(one.facets)
+    taken = result.outcome in (Outcome.ACKNOWLEDGED, Outcome.ACCEPTED)
+    return taken and result.facets is not None and set(result.facets) != set(one.facets)
 
 
 def _verdict(row: Row[Any], remote: Remote | None) -> Result | None:
     """What a look-up proves about one change; None where the marketplace shows something else."""
-    if row.kind == Kind.DELIST and (remote is None or remote.status == "hidden"):
-        return Result(key=row.sku, outcome=Outcome.ACKNOWLEDGED)
-    if remote is None:
+    if row.kind == Kind.DELIST:
+        gone = remote is None or remote.status == "hidden"
+        return Result(key=row.sku, outcome=Outcome.ACKNOWLEDGED) if gone else None
+    if remote is None or any(facet_hash(remote.facets.get(f)) != h for f, h in row.hashes.items()):
         return None
     known = {"key": row.sku, "remote_id": remote.remote_id, "revision": remote.revision}
     if remote.status == "pending":  # being worked on there: polled from now on
@@ -218,6 +240,4 @@ def _verdict(row: Row[Any], remote: Remote | None) -> Result | None:
     if remote.status == "rejected":
         problem: Problem = problem_of(Refused("review", remote.words))
         return Result(outcome=Outcome.REJECTED, problem=problem, **known)
-    same = all(facet_hash(remote.facets.get(f)) == h for f, h in row.hashes.items())
-    intended = remote.status == "live" and same and row.kind != Kind.DELIST
-    return Result(outcome=Outcome.ACKNOWLEDGED, **known) if intended else None
+    return Result(outcome=Outcome.ACKNOWLEDGED, **known) if remote.status == "live" else None

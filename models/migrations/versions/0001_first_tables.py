@@ -147,8 +147,8 @@ def upgrade() -> None:
             "uq_outbox_open",
             ["account", "sku"],
             unique=True,
-            sqlite_where=sa.text("status IN ('planned', 'sending', 'accepted', 'unknown', 'held')"),
-            postgresql_where=sa.text("status IN ('planned', 'sending', 'accepted', 'unknown', 'held')"),
+            sqlite_where=sa.text("done_at IS NULL"),
+            postgresql_where=sa.text("done_at IS NULL"),
         )
 
     op.create_table(
