@@ -149,8 +149,10 @@ class AccountRun:
                 for r in batch
             ]
             results = self._client.poll(pending)
+            asked = {result.key: result for result in pending}
+            still = {result.key for result in results if result == asked.get(result.key)}  # nothing to write down
             with self.transaction() as db:
-                for (plan_id, number), rows in _by_batch(batch).items():
+                for (plan_id, number), rows in _by_batch([r for r in batch if r.sku not in still]).items():
                     mine = [result for result in results if result.key in rows]
                     sent = [Sent.of(row) for row in rows.values()]
                     self._settler.results(db, plan_id, number, sent, mine, self._clock.now())
@@ -187,9 +189,9 @@ class AccountRun:
             if planned.plan_id is not None:
                 self.carry_out(planned.plan_id, stage)
             stage("settle", self.settle)
-            if planned.plan_id is None:
+            if planned.plan_id is None or selection.failed or (selection.force and not selection.skus):
                 return
-            planned = stage("plan", self.plan)
+            planned = stage("plan", self.plan, selection.again())
             if planned.plan_id is None:
                 return
 

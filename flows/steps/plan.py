@@ -63,6 +63,11 @@ class Selection:
     skus: tuple[str, ...] = ()
     failed: bool = False
     force: bool = False
+    due: bool = False  # of the SKUs only those that are due
+
+    def again(self) -> Selection:
+        """For a second look in the same run: what the answers made due of what was asked for."""
+        return Selection(skus=self.skus, due=True)
 
 
 DUE = Selection()
@@ -146,7 +151,9 @@ class Planner:
     def _chosen(self) -> Any:
         if self._selection.failed:
             return STATE.c.outcome.in_(FAILED)
-        return true() if self._selection.skus or self._selection.force else STATE.c.due_at <= self._now
+        asked = self._selection
+        anyway = (asked.skus or asked.force) and not asked.due
+        return true() if anyway else STATE.c.due_at <= self._now
 
     def _open(self, statuses: tuple[ChangeStatus, ...]) -> Any:
         these = (SAME_LISTING, OPEN_ROW, OUTBOX.c.status.in_(statuses))

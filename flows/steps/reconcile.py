@@ -60,7 +60,8 @@ def _drift(row: Row[Any], remote: Remote | None) -> Drift | None:
         return row.sku, "shown", (), remote
     if remote is None or not shown:
         return None
-    facets = tuple(f for f in FACETS if row.baseline.get(f) != facet_hash(remote.facets.get(f)))
+    known = [f for f in FACETS if f in row.baseline]  # what was never acknowledged cannot have been edited
+    facets = tuple(f for f in known if row.baseline[f] != facet_hash(remote.facets.get(f)))
     return (row.sku, "edited", facets, remote) if facets else None
 
 
