@@ -94,6 +94,7 @@ def add(
     sandbox: bool,
     age_gate: bool,
     mode: str,
+    per_minute: int = 0,
 ) -> AccountRow:
     """Stores a shop; what was there under that name is replaced, its listings stay known."""
     found = _connector(settings, marketplace)
@@ -102,7 +103,7 @@ def add(
         raise AccountRefused(NO_ADDRESS.fill(title=found.title), GIVE_ADDRESS)
     trial = sandbox or urlsplit(address).hostname in LOOPBACK
     model = found.credentials(**credentials)
-    policy = Policy(sandbox=trial, age_gate=age_gate, cashless_only=age_gate)
+    policy = Policy(sandbox=trial, age_gate=age_gate, cashless_only=age_gate, requests_per_minute=per_minute)
     chosen = mode or ("api" if trial else found.live_mode)
     with writing(database) as db:
         _insert(db, found, name, clock, sandbox=trial, mode=chosen, base_url=address, policy=policy)

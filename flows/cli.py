@@ -439,6 +439,9 @@ def accounts_add(
         bool, typer.Option("--age-gate", help="Sàn chặn người dưới 18 và chỉ nhận tiền chuyển khoản.")
     ] = False,
     mode: Annotated[str, typer.Option("--mode", help="api, file hoặc dormant.")] = "",
+    per_minute: Annotated[
+        int, typer.Option("--per-minute", min=0, help="Số yêu cầu mỗi phút sàn đã đồng ý; 0 = mức mặc định.")
+    ] = 0,
     env: Annotated[list[str] | None, typer.Option("--env", help="TRƯỜNG=TÊN_BIẾN: lấy từ biến môi trường.")] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Đọc thông tin đăng nhập (JSON) từ stdin.")] = False,
 ) -> int:
@@ -452,7 +455,7 @@ def accounts_add(
     secrets = _credentials(found, env or [], stdin=stdin)
     row = shops.add(
         voice.settings, database, CLOCK, name, marketplace, secrets,
-        base_url=base_url, sandbox=sandbox, age_gate=age_gate, mode=mode,
+        base_url=base_url, sandbox=sandbox, age_gate=age_gate, mode=mode, per_minute=per_minute,
     )  # fmt: skip
     chosen = MODES["sandbox" if row.mode == "api" and row.sandbox else "live" if row.mode == "api" else row.mode]
     note = found.live_note if row.mode == "dormant" else None

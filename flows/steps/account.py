@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from threading import get_ident
 from types import TracebackType
 from typing import Any
 
@@ -64,7 +65,7 @@ class AccountRun:
 
     def __enter__(self) -> AccountRun:
         context, account, connector = self.context, self.account, self.account.connector
-        self._begun = self._clock.monotonic()
+        self._begun, self._thread = self._clock.monotonic(), get_ident()
         self.lease = HeldLease(self._database, account.name, context.lease_seconds, self._clock)
         try:
             with reading(self._database) as db:
@@ -79,7 +80,7 @@ class AccountRun:
                 media=self._media,
                 rng=context.rng,
                 transport=account.transport,
-                before_send=lambda: self.lease.check(connector.limits.request_seconds),
+                before_send=self._before_send,
             )
             self._client = connector.client(self._session)
         except BaseException:
@@ -104,6 +105,15 @@ class AccountRun:
         self.report.seconds = round(self._clock.monotonic() - self._begun, 3)
         if kind is None or issubclass(kind, Exception):
             self.lease.release()
+
+    def _before_send(self) -> None:
+        """The last moment: the account must still be ours until the answer is here.
+
+        Only this run's own thread may touch the database; on it a long read keeps the lease alive by itself.
+        """
+        if get_ident() == self._thread:
+            self.lease.renew_if_due()
+        self.lease.check(self.account.connector.limits.request_seconds)
 
     def recover(self, *, reading_all: bool = False) -> None:
         """Puts what an earlier run left open in order: nothing new is planned for a SKU before that."""
@@ -137,7 +147,7 @@ class AccountRun:
 
     def poll(self) -> None:
         """Asks once about everything the marketplace accepted but had not finished."""
-        for batch in self._open(ChangeStatus.ACCEPTED, 500):
+        for batch in self._open(ChangeStatus.ACCEPTED, self.account.connector.limits.fetch_size):
             pending = [
                 Result(
                     key=r.sku,
@@ -228,9 +238,10 @@ class AccountRun:
         return self._pusher.push(plan_id, SHARD, told)
 
     def close(self, plan_id: int) -> None:
-        """The plan has nothing left to send."""
+        """The plan has nothing left to send; one that is held waits for a person."""
         with self.transaction() as db:
-            if count_planned(db, plan_id) == (0, 0):
+            status = db.execute(select(PLAN.c.status).where(PLAN.c.id == plan_id)).scalar_one()
+            if status != "held" and count_planned(db, plan_id) == (0, 0):
                 close_plan(db, plan_id, self._clock.now(), "applied")
 
     def settle(self) -> None:
@@ -341,6 +352,9 @@ def guarded(context: Context, account: Account, run_id: str) -> Iterator[tuple[A
             except Stopped as stop:
                 run.stopped(stop.error)
                 run.finish()
+            except LeaseLost:
+                run.finish()
+                raise
     except Busy as busy:
         yield None, _busy(report, busy)
     except NeedsReconcile:

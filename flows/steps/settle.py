@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, Row, or_, select, update
 
 from connectors.contract import Connector
-from connectors.errors import ConnectorError, Refused, Unanswered, problem_of
+from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
 from models.change import Change, ChangeStatus, Kind
 from models.ledger import ACCEPT, MOVE, NOTE, OUTBOX, REST, drop, end, record
 from models.listing import Problem, Remote, facet_hash
@@ -76,7 +76,8 @@ class Settler:
 
     def whole_batch(self, keys: Iterable[str], error: ConnectorError) -> list[Result]:
         """What one failed call means for every change in it."""
-        outcome = {Unanswered: Outcome.UNKNOWN, Refused: Outcome.REJECTED}.get(type(error), Outcome.DEFERRED)
+        outcomes = {Unanswered: Outcome.UNKNOWN, Conflict: Outcome.UNKNOWN, Refused: Outcome.REJECTED}
+        outcome = outcomes.get(type(error), Outcome.DEFERRED)
         problem = problem_of(error)
         return [Result(key=key, outcome=outcome, problem=problem) for key in keys]
 
@@ -167,7 +168,8 @@ class Settler:
             "problems": [problem] if problem else [],
             "attempts": STATE.c.attempts + 1,
         }
-        return values | ({"remote_id": result.remote_id} if result.remote_id else {})
+        known = {"remote_id": result.remote_id, "revision": result.revision}
+        return values | {name: value for name, value in known.items() if value}
 
     def _count(self, name: str) -> None:
         self.counts[name] = self.counts.get(name, 0) + 1
@@ -200,7 +202,7 @@ class Settler:
     def _plan_again(self, db: Connection, row: Row[Any], remote: Remote | None, now: datetime) -> None:
         """The marketplace does not show what was sent: take its word for what is there, and plan from that."""
         drop(db, OUTBOX.c.id == row.id, ChangeStatus.UNKNOWN, ChangeStatus.SUPERSEDED, now, due=now)
-        believe(db, self._account, row.sku, remote, known=row.remote_id)
+        believe(db, self._account, row.sku, remote, known=row.remote_id if row.kind == Kind.CREATE else "")
         event = "looked-up-found" if remote else "looked-up-absent"
         record(db, now, self._run_id, self._account, event, [(row.sku, row.id, None)])
 
