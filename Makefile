@@ -21,6 +21,7 @@ $(VENV)/.run: requirements.lock
 	$(BIN)/python -c "import pathlib,sysconfig; pathlib.Path(sysconfig.get_path('purelib'),'caybeo.pth').write_text(str(pathlib.Path.cwd()))"
 	printf '#!/bin/sh\nexec "$(CURDIR)/$(BIN)/python" -m flows.cli "$$@"\n' > $(BIN)/caybeo
 	chmod +x $(BIN)/caybeo
+	$(BIN)/python -m compileall -q flows connectors models
 	touch $@
 
 $(VENV)/.test: requirements-dev.lock $(VENV)/.run

@@ -14,7 +14,7 @@ import msgspec
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from connectors.errors import ConnectorError, problem_of
 from connectors.registry import UnknownMarketplace
@@ -136,7 +136,7 @@ def _explain(voice: Voice, error: Exception) -> int:
     if isinstance(error, UnknownAccount | UnknownSku | UnknownMarketplace):
         message, next_step = UNKNOWN[type(error)]
         return _refuse(voice, USAGE, "unknown", message.fill(name=error.args[0]), next_step)
-    if isinstance(error, DatabaseBroken | OperationalError):
+    if isinstance(error, DatabaseBroken | DatabaseError):
         return _refuse(voice, USAGE, "database", BROKEN, RESTORE)
     if isinstance(error, ValidationError):
         fields = ", ".join(str(e["loc"][0]) for e in error.errors())

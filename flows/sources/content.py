@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from flows.sources import queries, workbooks
+from flows.sources import queries
 from flows.sources.cells import Cell
 from flows.sources.columns import field_names, plain_header
 from flows.sources.problems import SourceRefused
@@ -78,11 +78,14 @@ def _digest(files: dict[str, bytes], sheet: str, encoding: str) -> str:
 
 
 def _sheet(name: str, data: bytes, sheet: str, encoding: str) -> Sheet:
-    if data.startswith(b"PK\x03\x04"):
-        return Sheet(file=name, rows=workbooks.rows(name, data, sheet))
-    if data.startswith(OLD_OR_LOCKED):
+    zipped = data.startswith(b"PK\x03\x04")
+    if not zipped and not data.startswith(OLD_OR_LOCKED):
+        return Sheet(file=name, rows=_csv_rows(name, data, encoding), even=True)
+    from flows.sources import workbooks  # openpyxl: 80 ms of every start that only a workbook is worth
+
+    if not zipped:
         raise SourceRefused(*workbooks.old_or_locked(name))
-    return Sheet(file=name, rows=_csv_rows(name, data, encoding), even=True)
+    return Sheet(file=name, rows=workbooks.rows(name, data, sheet))
 
 
 def _csv_rows(name: str, data: bytes, encoding: str) -> Iterator[Sequence[Cell]]:

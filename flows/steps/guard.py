@@ -20,7 +20,8 @@ class Watch:
     """Counts what one plan does to one account. `live` is how many listings it shows now."""
 
     live: int
-    deletes: int = 0  # begins with those of the last 24 hours and those that wait for approval
+    earlier: int = 0  # deletes of the last 24 hours that nobody was asked about, and those that wait for approval
+    deletes: int = 0
     moved: int = 0
     emptied: int = 0
     examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -46,8 +47,9 @@ class Watch:
     def verdict(self) -> list[dict[str, Any]]:
         """Why the whole plan must wait; empty where it may go."""
         found = []
-        if self.deletes > max(DELETES_LEAST, self.live * DELETES_SHARE):
-            found.append(self._reason("mass-delist", self.deletes, DELISTS))
+        deletes = self.earlier + self.deletes
+        if self.deletes and deletes > max(DELETES_LEAST, self.live * DELETES_SHARE):
+            found.append(self._reason("mass-delist", deletes, DELISTS))
         if self.live and self.moved > self.live * MOVED_SHARE:
             found.append(self._reason("mass-price", self.moved, PRICES))
         if self.live and self.emptied > self.live * TO_ZERO_SHARE:

@@ -112,7 +112,7 @@ class Planner:
         waiting = select(func.count()).select_from(OUTBOX)
         waiting = waiting.where(OUTBOX.c.account == name, OPEN_ROW, OUTBOX.c.status == ChangeStatus.HELD)
         held = db.execute(waiting.where(OUTBOX.c.kind == Kind.DELIST)).scalar_one()
-        return Watch(live=live, deletes=held + recent_delists(db, name, self._now - timedelta(hours=24)))
+        return Watch(live=live, earlier=held + recent_delists(db, name, self._now - timedelta(hours=24)))
 
     def _due(self) -> Iterator[list[Row[Any]]]:
         """Due or chosen rows with their product, chunk by chunk; what is under way waits for its answer."""
