@@ -15,7 +15,6 @@ from models.clock import Clock, SystemClock
 from models.database import check, open_database, sqlite_file
 from models.migrations import ensure
 
-
 CHECKED_BYTES = 100 * 1024 * 1024  # a whole check of more than that is for `caybeo doctor`, not for every command
 
 

@@ -41,7 +41,8 @@ def enrol(db: Connection, now: datetime) -> int:
         literal([], STATE.c.problems.type),
         literal(now, STATE.c.due_at.type),
     ]
-    return db.execute(STATE.insert().from_select(columns, pairs.add_columns(*values))).rowcount
+    statement = STATE.insert().from_select(columns, pairs.add_columns(*values))
+    return db.execute(statement, execution_options={"preserve_rowcount": True}).rowcount  # psycopg's is -1 without it
 
 
 def due_products(db: Connection, product_ids: Iterable[str], now: datetime, reason: str = "changed") -> None:

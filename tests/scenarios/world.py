@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -11,22 +12,29 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select, update
+import httpx
+from sqlalchemy import event, select, update
 
 from connectors.contract import Policy
 from connectors.registry import connector
-from connectors.simulator import Sandbox, SandboxTransport
+from connectors.simulator import Fault, Sandbox, SandboxTransport
+from connectors.transport import Session
 from flows.steps.context import Account, Context
-from flows.steps.night import resync
+from flows.steps.media import MediaShelf
+from flows.steps.night import begin, choose, each, resync
 from flows.steps.plan import DUE, Selection
+from flows.steps.project import project
+from flows.steps.reconcile import reconcile
 from models import value
 from models.catalogue import Certificate, Image, Money, Producer, Product, Variant
 from models.database import open_database, upsert, writing
+from models.ledger import LEDGER, OUTBOX
+from models.listing import Listing, Remote
 from models.migrations import ensure
-from models.records import snapshot_of
+from models.records import product_of, snapshot_of
 from models.report import AccountReport, RunReport
 from models.tables import AccountRow, ProductRow, VariantRow, core
-from models.text import fold
+from models.text import VIETNAM, fold
 from models.timetable import STATE, due_products, enrol
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + b"picture of a product"
@@ -55,18 +63,78 @@ class HandClock:
         self.ticks += step.total_seconds()
 
 
+class Killed(BaseException):
+    """The process ends here: nothing of it runs after this."""
+
+
+class Inline(Executor):
+    """A pool of one that works while it is given the work: what happens when is always the same."""
+
+    def __init__(self, workers: int = 1) -> None:
+        del workers
+
+    def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(call(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001  # as any pool: the one who asks for the result gets it
+            future.set_exception(error)
+        return future
+
+
+class Wire(httpx.BaseTransport):
+    """The line to one simulated marketplace. `before` and `after` see every request, and may break the line."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._far = SandboxTransport(sandbox)
+        self.sent: list[str] = []  # "PUT /madeincamau/api/…"
+        self.before: Callable[[httpx.Request], None] = lambda request: None
+        self.after: Callable[[httpx.Request], None] = lambda request: None
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.sent.append(f"{request.method} {request.url.path}")
+        self.before(request)
+        response = self._far.handle_request(request)
+        self.after(request)
+        return response
+
+
 class World:
-    def __init__(self, folder: Path, marketplaces: Iterable[str] = MARKETPLACES, url: str = "") -> None:
-        self.clock = HandClock()
+    def __init__(
+        self,
+        folder: Path,
+        marketplaces: Iterable[str] = MARKETPLACES,
+        url: str = "",
+        pool: Callable[[int], Executor] = ThreadPoolExecutor,
+        *,
+        clock: HandClock | None = None,
+        kept: bool = False,
+    ) -> None:
+        """`kept` marketplaces lie in the folder too, so that a copy of it is a copy of this world."""
+        self.pool = pool
+        self.clock = clock or HandClock()
         self.home = folder
         (folder / "media").mkdir(exist_ok=True)
         self.database = open_database(url or f"sqlite:///{folder / 'caybeo.sqlite'}")
         ensure(self.database)
         self.sandboxes = {
-            name: Sandbox(connector(name).simulator_class(), clock=self.clock, seed=1) for name in marketplaces
+            name: Sandbox(
+                connector(name).simulator_class(),
+                folder / f"{name}.sandbox" if kept else None,
+                clock=self.clock,
+                seed=1,
+            )
+            for name in marketplaces
         }
-        self.policies = dict.fromkeys(marketplaces, Policy(sandbox=True, requests_per_minute=100_000))
+        self.wires = {name: Wire(sandbox) for name, sandbox in self.sandboxes.items()}
+        self.policies = dict.fromkeys(self.sandboxes, Policy(sandbox=True, requests_per_minute=100_000))
+        self._commit: Callable[[object], None] | None = None
         self._open_accounts()
+
+    def close(self) -> None:
+        self.database.dispose()
+        for sandbox in self.sandboxes.values():
+            sandbox.state.close()
 
     def context(self, **changes: Any) -> Context:
         base = Context(
@@ -75,6 +143,7 @@ class World:
             accounts=self.accounts,
             clock=self.clock,
             rng=random.Random(7),
+            pool=self.pool,
         )
         return replace(base, **changes)
 
@@ -122,6 +191,136 @@ class World:
         with self.database.connect() as db:
             return db.execute(select(STATE).where(STATE.c.account == marketplace, STATE.c.sku == sku)).one()
 
+    def reconcile(self, *names: str, heal: bool = False) -> RunReport:
+        self.clock.advance(minutes=1)
+        context = self.context()
+        report = begin(context, "reconcile")
+        return each(context, report, choose(context, names), lambda a: reconcile(context, a, report.run_id, heal=heal))
+
+    def due(self, marketplace: str, sku: str) -> Any:
+        return self.state(marketplace, sku).due_at
+
+    def outbox(self, marketplace: str) -> list[Any]:
+        with self.database.connect() as db:
+            return list(db.execute(select(OUTBOX).where(OUTBOX.c.account == marketplace).order_by(OUTBOX.c.id)))
+
+    def ledger(self, marketplace: str, sku: str = "") -> list[str]:
+        """What happened, oldest first."""
+        query = select(LEDGER.c.event).where(LEDGER.c.account == marketplace).order_by(LEDGER.c.id)
+        with self.database.connect() as db:
+            return list(db.scalars(query.where(LEDGER.c.sku == sku) if sku else query))
+
+    def projected(self, marketplace: str) -> dict[str, Any]:
+        """SKU -> facets: what the account should show today, from the records alone."""
+        policy, mapping = self.policies[marketplace], connector(marketplace).project
+        today = self.clock.now().astimezone(VIETNAM).date()
+        found = {}
+        with self.database.connect() as db:
+            for row in db.execute(select(core(ProductRow)).where(core(ProductRow).c.removed_at.is_(None))):
+                product = product_of(row.snapshot)
+                for variant in product.variants:
+                    listing = project(product, variant.sku, policy, mapping, today).listing
+                    if isinstance(listing, Listing):
+                        found[variant.sku] = listing.facets
+        return found
+
+    def read_back(self, marketplace: str) -> dict[str, Any]:
+        """SKU -> facets of what is live there, read past every fault; a SKU shown twice fails the test at once."""
+        self.shown(marketplace)
+        found = connector(marketplace)
+        session = Session(
+            found,
+            f"https://sandbox.invalid/{marketplace}",
+            found.credentials(**self.sandboxes[marketplace].marketplace.credentials),
+            policy=self.policies[marketplace],
+            clock=self.clock,
+            media=MediaShelf(self.home / "media", {}),
+            rng=random.Random(1),
+            transport=SandboxTransport(self.sandboxes[marketplace]),
+        )
+        remotes: list[Remote] = [r for page in found.client(session).everything() for r in page]
+        session.close()
+        return {r.key: r.facets for r in remotes if r.status == "live"}
+
+    def assert_in_step(self) -> None:
+        """Every marketplace shows exactly what the records say, each SKU once."""
+        self.clock.advance(minutes=1)
+        for name in self.sandboxes:
+            assert self.read_back(name) == self.projected(name), name
+
+    def dump(self, *without: str) -> dict[str, list[Any]]:
+        """Every table's rows but those of the tables named."""
+        tables = core(ProductRow).metadata.sorted_tables
+        with self.database.connect() as db:
+            return {t.name: sorted(map(repr, db.execute(select(t)))) for t in tables if t.name not in without}
+
+    def kill_at_commit(self, nth: int) -> None:
+        """The process ends when it is about to commit for the nth time from now."""
+        left = nth
+
+        def commit(_: object) -> None:
+            nonlocal left
+            left -= 1
+            if left <= 0:  # a killed process commits nothing any more
+                raise Killed
+
+        self._commit = commit
+        event.listen(self.database, "commit", commit)
+
+    def unhook(self) -> None:
+        """A new process: no trap of the old one is left."""
+        for wire in self.wires.values():
+            wire.before = wire.after = lambda request: None
+        if self._commit is not None:
+            event.remove(self.database, "commit", self._commit)
+            self._commit = None
+
+    # What people do by hand in a marketplace's own back office.
+
+    def edit_by_hand(self, marketplace: str, sku: str, price: int) -> None:
+        self._tamper(
+            marketplace, sku, {"madeincamau": ("fields", "price_vnd"), "postmart": ("price", "price_vnd")}, price
+        )
+
+    def hide_by_hand(self, marketplace: str, sku: str, *, hidden: bool = True) -> None:
+        if marketplace == "postmart":
+            self._tamper(marketplace, sku, {"postmart": ("status",)}, "hidden" if hidden else "live")
+        else:
+            self._tamper(marketplace, sku, {"madeincamau": ("hidden",), "voso": ("hidden",)}, hidden)
+
+    def delete_by_hand(self, marketplace: str, sku: str) -> None:
+        state = self.sandboxes[marketplace].state
+        with state.transaction():
+            state.delete("product", sku)
+
+    def add_by_hand(self, marketplace: str, like: str, sku: str) -> None:
+        """A copy of one of our listings under a key that our catalogue does not know."""
+        state = self.sandboxes[marketplace].state
+        with state.transaction():
+            key, product = next((k, p) for k, p in state.items("product") if _names(k, p) == like)
+            if marketplace == "voso":
+                number = state.next_number("product")
+                state.put("code", sku, [number])
+                key, product = f"{number:012}", product | {"product_id": number, "product_code": sku}
+            elif marketplace == "postmart":
+                key, product = sku, product | {"external_id": sku, "remote_id": "BD9999999"}
+            else:
+                key, product = sku, product | {"product_id": "MCM-999999"}
+            state.put("product", key, product)
+
+    def _tamper(self, marketplace: str, sku: str, places: dict[str, tuple[str, ...]], value: Any) -> None:
+        state = self.sandboxes[marketplace].state
+        with state.transaction():
+            key, product = next((k, p) for k, p in state.items("product") if _names(k, p) == sku)
+            *path, last = places.get(marketplace, ("price",))
+            inner = product
+            for name in path:
+                inner = inner[name]
+            inner[last] = value
+            if isinstance(product.get("revision"), int):
+                product["revision"] += 1
+            state.put("product", key, product)
+
     def _open_accounts(self) -> None:
         with writing(self.database) as db:
             rows = [
@@ -151,14 +350,23 @@ class World:
             base_url=f"https://sandbox.invalid/{name}",
             policy=self.policies[name],
             credentials=found.credentials(**sandbox.marketplace.credentials),
-            transport=SandboxTransport(sandbox),
+            transport=self.wires[name],
         )
 
-    def picture(self) -> Image:
-        """A label whose bytes lie in the home."""
-        digest = sha256(PICTURE).hexdigest()
-        (self.home / "media" / f"{digest}.png").write_bytes(PICTURE)
-        return Image(sha256=digest, media_type="image/png", width=800, height=800, size=len(PICTURE), kind="placeholder")
+    def picture(self, number: int = 0) -> Image:
+        """A label whose bytes lie in the home; each number is another picture."""
+        data = PICTURE + str(number or "").encode()
+        digest = sha256(data).hexdigest()
+        (self.home / "media" / f"{digest}.png").write_bytes(data)
+        return Image(sha256=digest, media_type="image/png", width=800, height=800, size=len(data), kind="placeholder")
+
+    def shrimps(self, count: int, **changes: Any) -> list[Product]:
+        """Products 0, 1, 2 …, each with a picture of its own."""
+        return [shrimp(n, self.picture(n + 1), **changes) for n in range(count)]
+
+
+def _names(key: str, product: dict[str, Any]) -> str:
+    return str(product.get("product_code") or product.get("external_id") or key)
 
 
 BLANK = {
@@ -206,7 +414,9 @@ def shrimp(number: int, image: Image, *, price: int = 250_000, stock: int = 40, 
         product_id=f"TK{number:03}",
         name=f"Tôm khô Rạch Gốc số {number}",
         brand="Rạch Gốc",
-        producer=Producer(producer_id="p1", legal_name="Hợp tác xã Tân Phát Lợi", commune="xã Tân Ân", province="Cà Mau"),
+        producer=Producer(
+            producer_id="p1", legal_name="Hợp tác xã Tân Phát Lợi", commune="xã Tân Ân", province="Cà Mau"
+        ),
         set_no=8,
         sector="Thực phẩm",
         group="Thực phẩm chế biến",
@@ -231,3 +441,59 @@ def shrimp(number: int, image: Image, *, price: int = 250_000, stock: int = 40, 
 
 def part(report: RunReport, account: str) -> AccountReport:
     return next(a for a in report.accounts if a.account == account)
+
+
+def priced(product: Product, amount: int) -> Product:
+    variant = value.replace(product.variants[0], price=Money(amount=Decimal(amount)))
+    return value.replace(product, variants=(variant,))
+
+
+def stocked(product: Product, count: int) -> Product:
+    return value.replace(product, variants=(value.replace(product.variants[0], stock=count),))
+
+
+WRITES = {  # the requests that change a product there
+    "madeincamau": ("PUT", "PATCH", "DELETE"),
+    "postmart": ("/batches", "/offers"),
+    "voso": ("/create", "/submit", "/update", "/updatePrice", "/hide", "/show"),
+}
+
+
+def is_write(market: str, request: httpx.Request) -> bool:
+    return request.method in WRITES[market] or (request.method == "POST" and request.url.path.endswith(WRITES[market]))
+
+
+def lose_answers(world: World, market: str, times: int) -> None:
+    """The next writes are applied and never answered."""
+    left = times
+
+    def after(request: httpx.Request) -> None:
+        nonlocal left
+        if left and is_write(market, request):
+            left -= 1
+            raise httpx.ReadTimeout("no answer", request=request)
+
+    world.wires[market].after = after
+
+
+def refuse_writes(world: World, market: str, times: int) -> None:
+    """The next writes are answered 503 before anything is done with them."""
+    left = times
+
+    def before(request: httpx.Request) -> None:
+        nonlocal left
+        if left and is_write(market, request):
+            left -= 1
+            world.sandboxes[market].fault(Fault(times=1, status=503))
+
+    world.wires[market].before = before
+
+
+def kill_after_a_write(world: World, market: str) -> None:
+    """The marketplace does it; the answer finds nobody."""
+
+    def after(request: httpx.Request) -> None:
+        if is_write(market, request):
+            raise Killed
+
+    world.wires[market].after = after
