@@ -34,7 +34,7 @@ from flows.steps.approve import approve as approve_plan
 from flows.steps.approve import refuse as refuse_plan
 from flows.steps.approve import show as show_plan
 from flows.steps.context import Context
-from flows.steps.night import begin, choose, each, night, resync
+from flows.steps.night import begin, choose, each, know, night, resync
 from flows.steps.plan import Selection
 from flows.steps.pull import SourceReport, add_source, import_file, list_sources, remove_source
 from flows.steps.reconcile import reconcile as reconcile_account
@@ -219,6 +219,7 @@ def plan(
             voice.answer(shown, lambda: voice.screen.changes(shown))
             return DONE
         selection = Selection(skus=tuple(sku or ()), force=force)
+        know(context, selection.skus)
         plans = [_make_plan(context, one, selection) for one in choose(context, tuple(account or ()))]
     voice.answer({"plans": plans}, lambda: _show_plans(voice, plans))
     return max(p["code"] for p in plans) if plans else DONE

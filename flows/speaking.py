@@ -22,9 +22,8 @@ from flows.accounts import AccountRefused
 from flows.screens import Screen
 from flows.settings import Settings
 from flows.steps.approve import PlanRefused
-from flows.steps.night import UnknownAccount
+from flows.steps.night import UnknownAccount, UnknownSku
 from flows.steps.pull import SourceRefused
-from flows.steps.withdraw import UnknownSku
 from models.database import DatabaseBroken
 from models.lease import Busy
 from models.report import AUTHORISE, BUSY, DONE, DOWN, REFUSED, USAGE

@@ -25,10 +25,9 @@ from flows.settings import Settings
 from flows.steps.account import LOST, LOST_NEXT
 from flows.steps.approve import PlanRefused
 from flows.steps.context import Context
-from flows.steps.night import UnknownAccount
+from flows.steps.night import UnknownAccount, UnknownSku
 from flows.steps.pull import SourceRefused
 from flows.steps.push import Stopped
-from flows.steps.withdraw import UnknownSku
 from flows.wiring import context_of, open_home
 from models.database import DatabaseBroken
 from models.lease import LeaseLost

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from flows.steps.account import sync
 from flows.steps.context import Account, Context
 from flows.steps.plan import DUE, Selection
 from flows.steps.pull import SourceReport, pull
-from models.database import writing
+from models.database import chunks, reading, writing
 from models.report import DONE, HELD, PEOPLE, AccountReport, RunReport
 from models.tables import Run, core
+from models.timetable import BOUND, VARIANT
 
 RUN = core(Run)
 
 
 class UnknownAccount(LookupError):
     """No account of that name runs."""
+
+
+class UnknownSku(LookupError):
+    """No product of ours has this SKU."""
 
 
 def night(
@@ -43,6 +48,7 @@ def resync(
 ) -> RunReport:
     """Accounts again without a pull: what is due, or what the selection names."""
     chosen = choose(context, accounts)
+    know(context, selection.skus)
     report = begin(context, trigger, dry_run=dry_run)
     return each(
         context, report, chosen, lambda a: sync(context, a, report.run_id, selection=selection, dry_run=dry_run)
@@ -56,6 +62,16 @@ def choose(context: Context, names: tuple[str, ...]) -> list[Account]:
         if name not in there:
             raise UnknownAccount(name)
     return [there[name] for name in names] if names else list(there.values())
+
+
+def know(context: Context, skus: Sequence[str]) -> None:
+    """Raises UnknownSku for the first SKU that the catalogue does not hold."""
+    with reading(context.database) as db:
+        there = select(VARIANT.c.sku)
+        known = {row.sku for some in chunks(skus, BOUND) for row in db.execute(there.where(VARIANT.c.sku.in_(some)))}
+    for sku in skus:
+        if sku not in known:
+            raise UnknownSku(sku)
 
 
 def begin(context: Context, trigger: str, *, dry_run: bool = False) -> RunReport:

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 
 from flows.steps.account import sync
 from flows.steps.context import Context
-from flows.steps.night import begin, choose, each
+from flows.steps.night import begin, choose, each, know
 from flows.steps.plan import Selection
-from models.database import chunks, upsert, writing
+from models.database import upsert, writing
 from models.ledger import record
 from models.report import RunReport
 from models.tables import Withdrawal, core
-from models.timetable import BOUND, VARIANT, due_skus
+from models.timetable import due_skus
 
 WITHDRAWAL = core(Withdrawal)
 
 
-class UnknownSku(LookupError):
-    """No product of ours has this SKU."""
-
-
 def withdraw(context: Context, skus: tuple[str, ...], reason: str, who: str, *, undo: bool = False) -> RunReport:
     """Marks the items and syncs every account for them. Raises UnknownSku before anything is changed."""
+    know(context, skus)
     now = context.clock.now()
     with writing(context.database) as db:
-        known = {
-            r.sku
-            for some in chunks(skus, BOUND)
-            for r in db.execute(select(VARIANT.c.sku).where(VARIANT.c.sku.in_(some)))
-        }
-        for sku in skus:
-            if sku not in known:
-                raise UnknownSku(sku)
         if undo:
             db.execute(delete(WITHDRAWAL).where(WITHDRAWAL.c.sku.in_(skus)))
         else:
