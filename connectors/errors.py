@@ -12,6 +12,7 @@ ConnectorError
 
 from __future__ import annotations
 
+from connectors.problems import label
 from models.listing import Problem
 from models.text import Text
 
@@ -83,7 +84,10 @@ SENTENCES: dict[type[ConnectorError], tuple[Text, Text]] = {
         Text("Không cần làm gì: lần chạy sau tự gửi tiếp.", "Nothing to do: the next run goes on."),
     ),
     Unanswered: (
-        Text("Đã gửi nhưng sàn không trả lời rõ ({code}).", "Sent, but the marketplace gave no clear answer ({code})."),
+        Text(
+            "Đã gửi nhưng sàn không trả lời rõ ràng ({code}).",
+            "Sent, but the marketplace gave no clear answer ({code}).",
+        ),
         Text(
             "Không cần làm gì: lần chạy sau sẽ tra lại trên sàn trước khi gửi.",
             "Nothing to do: the next run looks it up before sending again.",
@@ -113,6 +117,17 @@ SENTENCES: dict[type[ConnectorError], tuple[Text, Text]] = {
 def problem_of(error: ConnectorError) -> Problem:
     """The sentence and the next step a shop owner reads."""
     kind = next(k for k in type(error).__mro__ if k in SENTENCES)
-    names = {"code": error.code, "words": error.words or error.code, "field": error.field or "nội dung"}
     message, next_step = error.message or SENTENCES[kind][0], error.next_step or SENTENCES[kind][1]
-    return Problem(code=error.code, field=error.field, message=message.fill(**names), next_step=next_step.fill(**names))
+    return Problem(
+        code=error.code, field=error.field, message=_filled(message, error), next_step=_filled(next_step, error)
+    )
+
+
+def _filled(text: Text, error: ConnectorError) -> Text:
+    """The sentence with the code, the marketplace's words, and the field as a shop owner calls it."""
+    name = label(error.field) if error.field else Text("nội dung", "the content")
+    words = error.words or error.code
+    return Text(
+        text.vi.format(code=error.code, words=words, field=name.vi),
+        text.en.format(code=error.code, words=words, field=name.en),
+    )

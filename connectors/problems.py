@@ -9,7 +9,7 @@ LABELS: dict[str, Text] = {
     "name": Text("tên sản phẩm", "product name"),
     "brand": Text("nhãn hiệu", "brand"),
     "description": Text("mô tả", "description"),
-    "category": Text("danh mục", "category"),
+    "category": Text("ngành hàng", "category"),
     "price": Text("giá bán", "price"),
     "list_price": Text("giá niêm yết", "list price"),
     "stock": Text("tồn kho", "stock"),
@@ -25,7 +25,7 @@ LABELS: dict[str, Text] = {
     "usage": Text("hướng dẫn sử dụng", "usage"),
     "warnings": Text("cảnh báo", "warnings"),
     "origin": Text("xuất xứ", "origin"),
-    "marks": Text("nhãn hiệu, chỉ dẫn", "marks"),
+    "marks": Text("nhãn hiệu, chứng nhận", "marks"),
     "legal_name": Text("tên chủ thể", "producer"),
     "producer_type": Text("loại hình chủ thể", "kind of producer"),
     "commune": Text("xã/phường", "commune"),
@@ -71,7 +71,7 @@ def unmapped(set_no: int | None) -> Problem:
         code="unmapped-category",
         field="set_no",
         message=Text(
-            f"Sàn chưa có danh mục cho bộ sản phẩm số {set_no}." if set_no else "Chưa biết bộ sản phẩm (1–26).",
+            f"Sàn chưa có ngành hàng cho bộ sản phẩm số {set_no}." if set_no else "Chưa biết bộ sản phẩm (1–26).",
             f"The marketplace has no category for product set {set_no}."
             if set_no
             else "The product set (1-26) is unknown.",

@@ -18,6 +18,7 @@ from prefect.artifacts import (
 
 from flows.screens import COUNTED, KINDS, MODES, REASONS, STATUS
 from flows.steps.plan import Planned
+from models.listing import FACET_NAMES
 from models.report import AccountReport, RunReport
 from models.text import Lang, Text, fold, local, money, number
 
@@ -355,10 +356,4 @@ CHANGE_HEADS = (
     Text("Giá", "Price"),
     Text("Tồn kho", "Stock"),
 )
-FACET_NAMES = {
-    "content": Text("nội dung", "content"),
-    "price": Text("giá", "price"),
-    "stock": Text("tồn kho", "stock"),
-    "images": Text("ảnh", "pictures"),
-}
 STAGES = {"push": "đang gửi / sending", "settle": "đợi sàn xác nhận / waiting for the marketplace"}

@@ -26,7 +26,7 @@ from connectors.registry import connector, foreign, names
 from connectors.simulator import Fault
 from flows import accounts as shops
 from flows import care, views
-from flows.screens import COUNTED, EVENTS, FACETS, KINDS, MODES
+from flows.screens import COUNTED, EVENTS, KINDS, MODES, STATES, STATUS
 from flows.speaking import Voice, command
 from flows.steps.account import guarded
 from flows.steps.approve import apply as apply_plan
@@ -42,6 +42,7 @@ from flows.steps.withdraw import withdraw as withdraw_items
 from flows.wiring import context_of, open_home
 from models import value as values
 from models.clock import SystemClock
+from models.listing import FACET_NAMES
 from models.migrations import upgrade as upgrade_schema
 from models.report import DONE, HELD, PEOPLE, REFUSED, USAGE, RunReport
 from models.text import Text, day, local, money, number
@@ -55,8 +56,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-sources_app = typer.Typer(help="Nguồn mà mỗi đêm hệ thống đọc. / What the nightly pull reads.", no_args_is_help=True)
-accounts_app = typer.Typer(help="Các gian hàng của ta. / Our shops.", no_args_is_help=True)
+sources_app = typer.Typer(help="Các nguồn hệ thống đọc mỗi đêm. / What the nightly pull reads.", no_args_is_help=True)
+accounts_app = typer.Typer(help="Các gian hàng của mình. / Our shops.", no_args_is_help=True)
 sandbox_app = typer.Typer(help="Các sàn mô phỏng. / The simulated marketplaces.", no_args_is_help=True)
 db_app = typer.Typer(help="Cơ sở dữ liệu. / The database.", no_args_is_help=True)
 app.add_typer(sources_app, name="sources")
@@ -67,7 +68,7 @@ app.add_typer(db_app, name="db")
 AccountNames = Annotated[list[str] | None, typer.Option("--account", "-a", help="Tài khoản; có thể lặp lại.")]
 Skus = Annotated[list[str] | None, typer.Option("--sku", "-s", help="Mã SKU; có thể lặp lại.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Chỉ xem, không ghi và không gửi gì.")]
-Force = Annotated[bool, typer.Option("--force", help="Gửi lại cả khi không có gì đổi.")]
+Force = Annotated[bool, typer.Option("--force", help="Gửi lại cả khi không có gì thay đổi.")]
 Reason = Annotated[str, typer.Option("--reason", help="Lý do, ghi vào sổ.")]
 
 
@@ -89,7 +90,7 @@ def sync(
     voice: Voice,
     account: AccountNames = None,
     sku: Skus = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Chỉ những mặt hàng lần trước chưa được.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Chỉ những mặt hàng lần trước chưa gửi được.")] = False,
     force: Force = False,
     dry_run: DryRun = False,
 ) -> int:
@@ -145,7 +146,13 @@ def import_(
     """Nhập bảng tính vào danh mục. / Take a spreadsheet into the catalogue."""
     database = open_home(voice.settings)
     report = import_file(database, voice.settings.place, file, CLOCK, sheet=sheet, encoding=encoding, dry_run=dry_run)
-    voice.answer(report, lambda: voice.screen.source(report))
+
+    def show() -> None:
+        voice.screen.source(report)
+        if dry_run:
+            voice.screen.say(DRY)
+
+    voice.answer(report, show)
     return _source_code(report)
 
 
@@ -181,7 +188,15 @@ def sources_list(voice: Voice) -> int:
         Text("Trạng thái", "status"),
         Text("Đọc lúc", "pulled"),
     )
-    cells = [(r["name"], r["location"], r["status"], local(r["pulled_at"]) if r["pulled_at"] else "–") for r in rows]
+    cells = [
+        (
+            r["name"],
+            r["location"],
+            voice.screen.word(STATUS, r["status"]),
+            local(r["pulled_at"]) if r["pulled_at"] else "–",
+        )
+        for r in rows
+    ]
     voice.answer({"sources": rows}, lambda: voice.screen.table(heads, cells))
     return DONE
 
@@ -189,7 +204,7 @@ def sources_list(voice: Voice) -> int:
 @sources_app.command("remove")
 @command
 def sources_remove(voice: Voice, name: Annotated[str, typer.Argument(help="Tên nguồn.")]) -> int:
-    """Thôi đọc một nguồn; sản phẩm đã nhập vẫn còn. / Stop reading a source; its products stay."""
+    """Ngừng đọc một nguồn; sản phẩm đã nhập vẫn còn. / Stop reading a source; its products stay."""
     removed = bool(remove_source(open_home(voice.settings), name))
     text = (
         Text(f"Đã bỏ nguồn {name}.", f"Removed {name}.")
@@ -215,8 +230,10 @@ def plan(
     """Cho xem việc sẽ làm, chưa gửi gì. / Show what would be done."""
     with _working(voice) as context:
         if what:
-            shown = show_plan(context, _plan_number(what))
-            voice.answer(shown, lambda: voice.screen.changes(shown))
+            if what[:-1] not in ([], ["show"]) or not what[-1].isdigit():
+                return _usage(voice, Text("Cách viết: “caybeo plan show SỐ”.", "Write: “caybeo plan show NUMBER”."))
+            shown = show_plan(context, int(what[-1]))
+            voice.answer(shown, lambda: _show_plan(voice, shown))
             return DONE
         selection = Selection(skus=tuple(sku or ()), force=force)
         know(context, selection.skus)
@@ -225,11 +242,12 @@ def plan(
     return max(p["code"] for p in plans) if plans else DONE
 
 
-def _plan_number(what: list[str]) -> int:
-    number_ = what[-1]
-    if what[:-1] not in ([], ["show"]) or not number_.isdigit():
-        raise typer.BadParameter("plan show SỐ")
-    return int(number_)
+def _show_plan(voice: Voice, shown: dict[str, Any]) -> None:
+    """One plan as it stands: why it waits, and what it would do."""
+    if shown["status"] == "held":
+        voice.screen.plan(shown)
+    if shown["changes"]:
+        voice.screen.changes(shown)
 
 
 def _make_plan(context: Context, account: Any, selection: Selection) -> dict[str, Any]:
@@ -335,7 +353,12 @@ def _show_timeline(voice: Voice, found: dict[str, Any]) -> None:
         screen.console.print(f"{local(event['at'])}{where} {told}{_detail(voice, event['detail'])}", highlight=False)
     heads = Text("Tài khoản", "account"), Text("Trạng thái", "status"), Text("Giá", "price"), Text("Tồn", "stock")
     rows = [
-        (a["account"], a["outcome"], money(a["price"]) if a["price"] is not None else "–", a["stock"])
+        (
+            a["account"],
+            voice.screen.outcome(a["outcome"]),
+            money(a["price"]) if a["price"] is not None else "–",
+            a["stock"],
+        )
         for a in found["accounts"]
     ]
     screen.table(heads, rows)
@@ -353,8 +376,8 @@ def _detail(voice: Voice, detail: dict[str, Any] | None) -> str:
         return f" ({detail['source']}): {moved}"
     if detail.get("kind") in KINDS:
         price = f", {money(detail['price'])}" if detail.get("price") is not None else ""
-        facets = ", ".join(FACETS[f].to(voice.lang) for f in (detail.get("facets") or "").split(",") if f)
-        return f": {KINDS[detail['kind']].to(voice.lang)} ({facets}){price}"
+        facets = ", ".join(FACET_NAMES[f].to(voice.lang) for f in (detail.get("facets") or "").split(",") if f)
+        return f": {KINDS[detail['kind']].to(voice.lang)}{f' ({facets})' if facets else ''}{price}"
     return f": {detail['reason']}" if detail.get("reason") else ""
 
 
@@ -391,7 +414,7 @@ def ledger(
 @app.command("quarantine")
 @command
 def quarantine(voice: Voice, account: Annotated[str, typer.Option("--account", "-a")] = "") -> int:
-    """Những mặt hàng chưa được và việc cần làm. / What did not succeed and the next step."""
+    """Những mặt hàng chưa gửi được và việc cần làm. / What did not succeed and the next step."""
     rows = views.quarantine(open_home(voice.settings), account)
 
     def show() -> None:
@@ -414,7 +437,7 @@ def preview(
     sku: Annotated[str, typer.Argument(help="Mã SKU.")],
     account: Annotated[str, typer.Option("--account", "-a", help="Tài khoản.")],
 ) -> int:
-    """Đúng những gì sẽ gửi và mọi vướng mắc, không gửi. / The exact payload and all problems, without sending."""
+    """Xem đúng những gì sẽ gửi và mọi vướng mắc; không gửi. / The exact payload and all problems, not sent."""
     database = open_home(voice.settings)
     chosen = choose(context_of(voice.settings, database), (account,))[0]
     found = views.preview(database, chosen, sku, CLOCK)
@@ -442,7 +465,7 @@ def accounts_add(
     base_url: Annotated[str, typer.Option("--base-url", help="Địa chỉ máy chủ do sàn cung cấp.")] = "",
     sandbox: Annotated[bool, typer.Option("--sandbox", help="Gian hàng thử, được nhận giá minh họa.")] = False,
     age_gate: Annotated[
-        bool, typer.Option("--age-gate", help="Sàn chặn người dưới 18 và chỉ nhận tiền chuyển khoản.")
+        bool, typer.Option("--age-gate", help="Sàn chặn người dưới 18 tuổi và không nhận tiền mặt.")
     ] = False,
     mode: Annotated[str, typer.Option("--mode", help="api, file hoặc dormant.")] = "",
     per_minute: Annotated[
@@ -520,9 +543,10 @@ def accounts_list(voice: Voice) -> int:
 def accounts_check(voice: Voice, name: Annotated[str, typer.Argument()]) -> int:
     """Hỏi sàn xem thông tin đăng nhập còn dùng được không (chỉ đọc). / Read-only check of the credentials."""
     with _working(voice) as context:
-        chosen = choose(context, (name,))[0]
+        chosen, seller = choose(context, (name,))[0], ""
         with guarded(context, chosen, context.new_id()) as (run, report):
-            seller = run.check() if run else ""
+            if run is not None:
+                seller = run.check()
     text = Text(f"{name}: kết nối tốt, gian hàng “{seller}”.", f"{name}: connected, shop “{seller}”.")
     document = {"account": name, "ok": bool(seller), "seller": seller, "problems": report.problems}
 
@@ -539,12 +563,12 @@ def accounts_check(voice: Voice, name: Annotated[str, typer.Argument()]) -> int:
 @accounts_app.command("remove")
 @command
 def accounts_remove(voice: Voice, name: Annotated[str, typer.Argument()]) -> int:
-    """Quên một gian hàng; tin trên sàn vẫn còn. / Forget a shop; its listings stay."""
+    """Xóa khai báo một gian hàng; tin trên sàn vẫn còn. / Forget a shop; its listings stay."""
     removed = shops.remove(open_home(voice.settings), name)
     text = (
         Text(f"Đã bỏ gian hàng {name}.", f"Removed {name}.")
         if removed
-        else Text(f"Không có {name}.", f"No account {name}.")
+        else Text(f"Không có gian hàng {name}.", f"No account {name}.")
     )
     voice.answer({"removed": removed}, lambda: voice.screen.say(text))
     return DONE if removed else USAGE
@@ -600,7 +624,10 @@ def sandbox_show(
         Text("Tồn", "stock"),
         Text("Trạng thái", "status"),
     )
-    cells = [(one["key"], one["title"], money(one["price"]), one["stock"], one["status"]) for one in shown["listings"]]
+    cells = [
+        (one["key"], one["title"], money(one["price"]), one["stock"], voice.screen.word(STATES, one["status"]))
+        for one in shown["listings"]
+    ]
     voice.answer(shown, lambda: voice.screen.table(heads, cells))
     return DONE
 
@@ -627,16 +654,17 @@ def sandbox_reset(
 def sandbox_fault(
     voice: Voice,
     marketplace: Annotated[str, typer.Argument(help="Tên sàn.")],
-    status: Annotated[int, typer.Option("--status", min=400, max=599, help="Trả mã HTTP này.")] = 0,
+    status: Annotated[int | None, typer.Option("--status", min=400, max=599, help="Trả mã HTTP này.")] = None,
     times: Annotated[int, typer.Option("--times", min=1, help="Bao nhiêu yêu cầu.")] = 1,
-    drop: Annotated[bool, typer.Option("--drop", help="Làm theo nhưng không trả lời.")] = False,
-    seconds: Annotated[float, typer.Option("--seconds", min=0, help="Trả lời chậm chừng này giây.")] = 0.0,
+    drop: Annotated[bool, typer.Option("--drop", help="Xử lý yêu cầu nhưng không trả lời.")] = False,
+    seconds: Annotated[float, typer.Option("--seconds", min=0, help="Trả lời chậm bấy nhiêu giây.")] = 0.0,
 ) -> int:
-    """Cho sàn mô phỏng gặp sự cố. / Make the simulated marketplace fail."""
-    fault = Fault(times=times, status=status or None, drop=drop, seconds=seconds)
+    """Giả lập sự cố trên sàn mô phỏng. / Make the simulated marketplace fail."""
+    fault = Fault(times=times, status=status, drop=drop, seconds=seconds)
     shops.sandbox_of(voice.settings, marketplace).fault(fault)
     text = Text(
-        f"{number(times)} yêu cầu tới {marketplace} sẽ gặp sự cố.", f"The next {times} requests to {marketplace} fail."
+        f"{number(times)} yêu cầu tiếp theo gửi đến {marketplace} sẽ gặp sự cố.",
+        f"The next {times} requests fail.",
     )
     voice.answer({"marketplace": marketplace, "fault": fault}, lambda: voice.screen.say(text))
     return DONE
@@ -743,7 +771,7 @@ def _working(voice: Voice) -> Iterator[Context]:
         yield context_of(voice.settings, database, told)
 
 
-STAGES = {"push": Text("đang gửi", "sending"), "settle": Text("chờ sàn xử lý", "waiting for the marketplace")}
+STAGES = {"push": Text("đang gửi", "sending"), "settle": Text("đợi sàn xác nhận", "waiting for the marketplace")}
 
 
 def _tell_run(voice: Voice, report: RunReport) -> int:
@@ -755,6 +783,11 @@ def _show_run(voice: Voice, report: RunReport) -> None:
     for source in report.sources:
         voice.screen.source(SourceReport(**source) if isinstance(source, dict) else source)
     voice.screen.run(report)
+    if report.dry_run:
+        voice.screen.say(DRY)
+
+
+DRY = Text("Đây là chạy thử: chưa ghi và chưa gửi gì.", "This was a dry run: nothing was written or sent.")
 
 
 def _source_code(report: SourceReport) -> int:

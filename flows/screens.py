@@ -9,10 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.steps.pull import SourceReport
+from models.listing import FACET_NAMES
 from models.report import AccountReport, RunReport
 from models.text import Lang, Text, local, money, number
 
 STATUS = {
+    "new": Text("chưa đọc", "not read yet"),
     "completed": Text("xong", "done"),
     "partly_failed": Text("xong một phần", "partly failed"),
     "held": Text("chờ duyệt", "held"),
@@ -20,6 +22,13 @@ STATUS = {
     "unchanged": Text("không đổi", "unchanged"),
     "taken": Text("đã nhận", "taken in"),
     "refused": Text("bị từ chối", "refused"),
+}
+SHOWN, WITHHELD, NOT_YET = Text("đang đăng", "listed"), Text("không đăng", "withheld"), Text("chưa xét", "not yet")
+STATES = {
+    "live": Text("đang bán", "live"),
+    "pending": Text("chờ duyệt", "pending"),
+    "rejected": Text("bị từ chối", "rejected"),
+    "hidden": Text("đã gỡ", "hidden"),
 }
 COUNTED = {
     "created": Text("đăng mới", "created"),
@@ -30,21 +39,21 @@ COUNTED = {
     "rejected": Text("sàn từ chối", "rejected"),
     "deferred": Text("gửi lại sau", "deferred"),
     "unknown": Text("chưa rõ kết quả", "unknown"),
-    "quarantined": Text("chờ người xem", "quarantined"),
+    "quarantined": Text("cần người xử lý", "quarantined"),
     "held": Text("chờ duyệt", "held"),
 }
 REASONS = {
-    "alcohol": Text("rượu bia, sàn chưa chặn tuổi", "alcohol without age gate"),
+    "alcohol": Text("rượu bia, sàn chưa chặn người dưới 18 tuổi", "alcohol without age gate"),
     "no-price": Text("chưa có giá", "no price"),
     "no-stock": Text("chưa có tồn kho", "no stock figure"),
     "illustrative-price": Text("giá minh họa", "made-up price"),
-    "unmapped-category": Text("sàn chưa có danh mục", "no category"),
+    "unmapped-category": Text("sàn chưa có ngành hàng phù hợp", "no category"),
     "service": Text("dịch vụ", "service"),
     "removed": Text("không còn trong danh mục", "removed from the catalogue"),
     "withdrawn": Text("đã gỡ theo yêu cầu", "withdrawn"),
     "contact-in-text": Text("văn bản có thông tin liên hệ", "contact data in text"),
     "star-not-shown": Text("đăng không kèm sao OCOP (chứng nhận hết hạn hoặc chưa rõ)", "shown without OCOP star"),
-    "old-price": Text("giá xác nhận đã lâu", "price confirmed long ago"),
+    "old-price": Text("giá lâu chưa xác nhận lại", "price confirmed long ago"),
 }
 SANDBOX = Text("SANDBOX – sàn mô phỏng, không phải sàn thật", "SANDBOX – simulated, not the real marketplace")
 MODES = {
@@ -71,6 +80,13 @@ class Screen:
         if isinstance(value, Mapping):
             return str(value.get(self.lang, ""))
         return str(value)
+
+    def word(self, words: Mapping[str, Text], name: str) -> str:
+        return words[name].to(self.lang) if name in words else name
+
+    def outcome(self, name: str) -> str:
+        """What became of a listing at the latest look."""
+        return self.word(COUNTED | {"listed": SHOWN, "unlistable": WITHHELD, "": NOT_YET}, name)
 
     def table(self, heads: Iterable[Text], rows: Iterable[Iterable[Any]]) -> None:
         table = Table(*(head.to(self.lang) for head in heads), header_style="bold")
@@ -127,7 +143,7 @@ class Screen:
         self.say(
             Text(
                 f"  → Xem: “caybeo plan show {plan['id']}”. Cho gửi: “caybeo approve {plan['id']}”. "
-                f"Không cho: “caybeo approve {plan['id']} --refuse --reason …”.",
+                f"Không cho gửi: “caybeo approve {plan['id']} --refuse --reason …”.",
                 f"  → Look: “caybeo plan show {plan['id']}”. Let it through: “caybeo approve {plan['id']}”. "
                 f"Refuse: “caybeo approve {plan['id']} --refuse --reason …”.",
             )
@@ -166,11 +182,11 @@ class Screen:
 
     def status(self, document: Mapping[str, Any]) -> None:
         heads = ("Tài khoản", "account"), ("Chế độ", "mode"), ("Đang bán", "live"), ("Đang xử lý", "pending")
-        more = ("Không đăng", "withheld"), ("Chờ duyệt", "held"), ("Bị từ chối", "refused"), ("Lần tới", "next due")
+        more = ("Không đăng", "withheld"), ("Chờ duyệt", "held"), ("Bị từ chối", "refused"), ("Xem lại lúc", "next due")
         rows = [
             (
                 a["account"],
-                a["mode"],
+                self.word(MODES, a["mode"]).partition(" – ")[0],
                 number(a["live"]),
                 number(a["pending"]),
                 number(a["unlistable"]),
@@ -186,14 +202,14 @@ class Screen:
                 name, holder = account["account"], account["lease_holder"]
                 until = local(account["lease_until"])
                 self.say(
-                    Text(f"{name}: đang chạy bởi {holder} đến {until}.", f"{name}: run by {holder} until {until}.")
+                    Text(f"{name}: {holder} đang chạy, giữ đến {until}.", f"{name}: run by {holder} until {until}.")
                 )
         for plan in document["held_plans"]:
             self.console.print(f"[bold]{Text('Kế hoạch', 'Plan').to(self.lang)} {plan['id']}[/] {plan['account']}")
             self.plan(plan)
 
     def _facets(self, names: str) -> str:
-        return ", ".join(FACETS[name].to(self.lang) for name in names.split(",") if name)
+        return ", ".join(FACET_NAMES[name].to(self.lang) for name in names.split(",") if name)
 
     def changes(self, document: Mapping[str, Any]) -> None:
         heads = (
@@ -207,7 +223,7 @@ class Screen:
             (
                 c["sku"],
                 KINDS[c["kind"]].to(self.lang),
-                c["facets"],
+                self._facets(c["facets"]),
                 money(c["price"]) if c["price"] is not None else "–",
                 c["stock"],
             )
@@ -222,12 +238,6 @@ KINDS = {
     "delist": Text("gỡ", "delist"),
     "relist": Text("đăng lại", "relist"),
 }
-FACETS = {
-    "content": Text("nội dung", "content"),
-    "price": Text("giá", "price"),
-    "stock": Text("tồn kho", "stock"),
-    "images": Text("ảnh", "pictures"),
-}
 EVENTS = {
     "changed": Text("danh mục thay đổi", "the catalogue changed"),
     "planned": Text("lên kế hoạch", "planned"),
@@ -238,7 +248,7 @@ EVENTS = {
     "deferred": Text("chưa gửi được, sẽ gửi lại", "not sent, will be sent again"),
     "unknown": Text("đã gửi, chưa rõ kết quả", "sent, outcome unknown"),
     "interrupted": Text("lượt chạy bị ngắt khi đang gửi", "the run was cut off while sending"),
-    "looked-up-found": Text("tra lại: sàn đang có, khác bản đã gửi", "looked up: there, but different"),
+    "looked-up-found": Text("tra lại: sàn đang có nhưng khác bản đã gửi", "looked up: there, but different"),
     "looked-up-absent": Text("tra lại: sàn chưa có", "looked up: not there"),
     "superseded": Text("được thay bằng kế hoạch mới hơn", "replaced by a newer plan"),
     "cancelled": Text("đã hủy", "cancelled"),

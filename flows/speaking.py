@@ -165,9 +165,9 @@ def _refuse(voice: Voice, code: int, name: str, message: Text, next_step: Text) 
 
 
 STOPPED = Text("Đã dừng theo yêu cầu.", "Stopped as asked.")
-STOPPED_NEXT = Text("Chạy lại khi cần: hệ thống làm tiếp từ chỗ dở.", "Run again when you like: it goes on from there.")
+STOPPED_NEXT = Text("Chạy lại khi cần: hệ thống làm tiếp từ chỗ đang dở.", "Run again: it goes on from there.")
 BUSY_NOW = Text(
-    "Tài khoản {account} đang được lượt chạy khác dùng đến {until}.", "Another run uses {account} until {until}."
+    "Lượt chạy khác đang giữ tài khoản {account}, muộn nhất đến {until}.", "Another run uses {account} until {until}."
 )
 WAIT = Text("Đợi lượt đó xong rồi chạy lại.", "Wait for it to end, then run again.")
 BROKEN = Text("Không đọc được cơ sở dữ liệu.", "The database cannot be read.")

@@ -17,7 +17,7 @@ from models.ledger import LEDGER, OUTBOX
 from models.listing import Problem, Unlistable
 from models.records import product_of
 from models.tables import Provenance, Run, SourceRow, core
-from models.timetable import PRODUCT, STATE, VARIANT
+from models.timetable import ACCOUNT, PRODUCT, STATE, VARIANT
 
 RUN, SOURCE, PROVENANCE = core(Run), core(SourceRow), core(Provenance)
 
@@ -115,7 +115,9 @@ def _origins(db: Connection, sku: str, product_id: str) -> list[dict[str, Any]]:
 
 def _shown(sku: str) -> Any:
     columns = ("account", "status", "outcome", "remote_id", "price", "stock", "due_at", "due_reason", "problems")
-    return select(*(STATE.c[name] for name in columns)).where(STATE.c.sku == sku).order_by(STATE.c.account)
+    there = STATE.join(ACCOUNT, ACCOUNT.c.name == STATE.c.account)
+    chosen = select(*(STATE.c[name] for name in columns)).select_from(there)
+    return chosen.where(STATE.c.sku == sku).order_by(STATE.c.account)
 
 
 def ledger(database: Engine, account: str, sku: str, most: int) -> list[dict[str, Any]]:

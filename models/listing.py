@@ -15,6 +15,12 @@ from models.value import Value
 
 Facet = Literal["content", "price", "stock", "images"]
 FACETS: tuple[Facet, ...] = ("content", "price", "stock", "images")
+FACET_NAMES: dict[str, Text] = {
+    "content": Text("nội dung", "content"),
+    "price": Text("giá", "price"),
+    "stock": Text("tồn kho", "stock"),
+    "images": Text("ảnh", "pictures"),
+}
 Facets = dict[str, Any]  # facet -> JSON-able value in the marketplace's own fields
 
 _encode = msgspec.json.Encoder(order="deterministic").encode

@@ -47,7 +47,7 @@ BUG = Failure(
         "Sàn không hiểu yêu cầu: {words} (mã {code}).", "The marketplace did not understand: {words} ({code})."
     ),
     next_step=Text(
-        "Gửi mã lỗi này cho người phụ trách phần mềm; dữ liệu của bạn không sai.",
+        "Gửi mã lỗi này cho người phụ trách kỹ thuật; dữ liệu của anh/chị không sai.",
         "Give this code to whoever maintains the software; your data are not at fault.",
     ),
 )
@@ -85,9 +85,9 @@ CODES: dict[str, Failure] = {
         next_step=Text("Sửa giá niêm yết hoặc bỏ trống rồi nhập lại.", "Correct or clear the list price, then import."),
     ),
     "unknown_category": Failure(
-        message=Text("Sàn không còn danh mục đang dùng.", "The marketplace no longer has the category in use."),
+        message=Text("Sàn không còn ngành hàng đang dùng.", "The marketplace no longer has the category in use."),
         next_step=Text(
-            "Báo người phụ trách phần mềm cập nhật bảng danh mục của sàn.",
+            "Báo người phụ trách kỹ thuật cập nhật bảng ngành hàng của sàn.",
             "Ask whoever maintains the software to update the table of categories.",
         ),
     ),
@@ -111,7 +111,7 @@ CODES: dict[str, Failure] = {
     # pictures
     "too_large": Failure(
         message=Text("Ảnh nặng hơn 2 MB.", "A picture is larger than 2 MB."),
-        next_step=Text("Lưu lại ảnh dưới 2 MB rồi nhập lại.", "Save the picture below 2 MB and import it again."),
+        next_step=Text("Lưu lại ảnh cho nhỏ hơn 2 MB rồi nhập lại.", "Save it below 2 MB and import it again."),
     ),
     "unsupported_media": Failure(
         message=Text("Ảnh không phải JPEG hoặc PNG.", "A picture is neither JPEG nor PNG."),

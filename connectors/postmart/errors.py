@@ -34,10 +34,10 @@ MEND = Text(
     "Correct “{field}” in the catalogue and import it again; the next night sends it.",
 )
 TELL_MAINTAINER = Text(
-    "Báo mã lỗi này cho người bảo trì phần mềm.", "Report this code to the maintainer of the software."
+    "Báo mã lỗi này cho người phụ trách kỹ thuật.", "Report this code to the maintainer of the software."
 )
 ENTER_AGAIN = Text(
-    "Nhập lại mã khách và khóa bí mật bằng “caybeo accounts add”.",
+    "Nhập lại mã khách (client id) và khóa bí mật (client secret) bằng “caybeo accounts add”.",
     "Enter client id and secret again with “caybeo accounts add”.",
 )
 NOTHING = Text("Không cần làm gì: lần chạy sau tự đọc lại rồi gửi.", "Nothing to do: the next run reads it back first.")
@@ -87,9 +87,9 @@ CODES: dict[str, Meaning] = {
     # one item
     "invalid_value": _mend("Giá trị ở “{field}” không hợp lệ: {words}", "The value of “{field}” is invalid: {words}"),
     "not_nfc": _mend("Chữ ở “{field}” không đúng chuẩn Unicode NFC.", "The text of “{field}” is not in Unicode NFC."),
-    "unknown_category": _mend("Danh mục không có trên sàn: {words}", "The marketplace has no such category: {words}"),
+    "unknown_category": _mend("Ngành hàng không có trên sàn: {words}", "The marketplace has no such category: {words}"),
     "ocop_mismatch": _mend(
-        "Danh mục OCOP và thông tin sao không đi cùng nhau.", "OCOP category and star details must come together."
+        "Ngành hàng OCOP và thông tin sao không đi cùng nhau.", "OCOP category and star details must come together."
     ),
     "ocop_expired": Meaning(
         Refused,
@@ -135,9 +135,8 @@ def error_of(fault: Fault) -> ConnectorError:
     field = OUR_FIELDS.get(fault.field, fault.field)
     if meaning is None:
         return Refused(fault.code, fault.message_vi, field=field)
-    if meaning.kind is Refused:
-        return Refused(fault.code, fault.message_vi, field=field, message=meaning.message, next_step=meaning.next_step)
-    return meaning.kind(fault.code, f"{meaning.message.vi} {meaning.next_step.vi}", field=field)
+    said = {"message": meaning.message, "next_step": meaning.next_step}
+    return meaning.kind(fault.code, fault.message_vi, field=field, **said)
 
 
 def classify(response: httpx.Response, data: Any) -> ConnectorError | None:

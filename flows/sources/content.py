@@ -127,13 +127,15 @@ def _delimiter(stream: io.TextIOWrapper) -> str:
 
 
 def _unreadable(path: Path, error: OSError) -> SourceRefused:
-    missing = isinstance(error, FileNotFoundError)
-    why = Text("không có ở đó", "is not there") if missing else Text("không đọc được", "cannot be read")
+    if isinstance(error, FileNotFoundError):
+        message = Text(f"Không tìm thấy tệp {path.name}.", f"File {path.name} is not there.")
+    else:
+        message = Text(f"Không đọc được tệp {path.name}.", f"File {path.name} cannot be read.")
     return SourceRefused(
-        Text(f"Tệp {path.name} {why.vi}.", f"File {path.name} {why.en}."),
+        message,
         Text(
-            "Kiểm tra đường dẫn và quyền đọc; nếu không dùng nguồn này nữa, chạy `caybeo sources remove`.",
-            "Check the path and its permissions; run `caybeo sources remove` where it is no longer used.",
+            "Kiểm tra đường dẫn và quyền đọc; nếu không dùng nguồn này nữa, chạy “caybeo sources remove”.",
+            "Check the path and its permissions; run “caybeo sources remove” where it is no longer used.",
         ),
         unreachable=True,
     )

@@ -416,8 +416,8 @@ def _empty(name: str) -> tuple[Text, Text]:
     return (
         Text(f"Nguồn {name} không có dòng dữ liệu nào.", f"Source {name} holds no data rows."),
         Text(
-            "Kiểm tra lại tệp; nếu không dùng nguồn này nữa, chạy `caybeo sources remove`.",
-            "Check the file; run `caybeo sources remove` where the source is no longer used.",
+            "Kiểm tra lại tệp; nếu không dùng nguồn này nữa, chạy “caybeo sources remove”.",
+            "Check the file; run “caybeo sources remove” where the source is no longer used.",
         ),
     )
 

@@ -117,22 +117,8 @@ class AccountRun:
 
     def recover(self, *, reading_all: bool = False) -> None:
         """Puts what an earlier run left open in order: nothing new is planned for a SKU before that."""
-        now = self._clock.now()
         with self.transaction() as db:
-            mine = select(ACCOUNT.c.needs_reconcile).where(ACCOUNT.c.name == self.account.name)
-            if not reading_all and db.execute(mine).scalar_one():
-                raise NeedsReconcile
-            self._mapping_changed(db)
-            self._expire(db)
-            ours = OUTBOX.c.account == self.account.name
-            approved = select(PLAN.c.id).where(PLAN.c.account == self.account.name, PLAN.c.status == "approved")
-            stale = ours & OUTBOX.c.plan_id.not_in(approved)
-            for old in (stale, OUTBOX.c.plan_id.in_(approved) & (OUTBOX.c.product_revision != present_revision())):
-                drop(db, old, ChangeStatus.PLANNED, ChangeStatus.SUPERSEDED, now, due=now)
-            self._supersede_ready(db)
-            left = db.execute(open_rows(self.account.name, ChangeStatus.SENDING)).fetchall()
-            for some in chunks(left, 500):
-                self._settler.interrupted(db, some, now)
+            self._put_in_order(db, reading_all=reading_all)
         self.look_up()
         self.poll()
 
@@ -170,6 +156,8 @@ class AccountRun:
     def plan(self, selection: Selection = DUE, *, dry_run: bool = False) -> Planned:
         """Writes what is due, or what was asked for, to the outbox; a dry run writes nothing and says the same."""
         with _maybe(self.transaction(), undo=dry_run) as db:
+            if dry_run:
+                self._put_in_order(db)
             return Planner(db, self.account, self.run_id, self._clock.now(), selection).plan()
 
     def approved(self) -> list[int]:
@@ -288,6 +276,23 @@ class AccountRun:
             counts = (r.order_by(None).with_only_columns(func.count()) for r in rows)
             return sum(db.execute(count).scalar_one() for count in counts)
 
+    def _put_in_order(self, db: Connection, *, reading_all: bool = False) -> None:
+        now = self._clock.now()
+        mine = select(ACCOUNT.c.needs_reconcile).where(ACCOUNT.c.name == self.account.name)
+        if not reading_all and db.execute(mine).scalar_one():
+            raise NeedsReconcile
+        self._mapping_changed(db)
+        self._expire(db)
+        ours = OUTBOX.c.account == self.account.name
+        approved = select(PLAN.c.id).where(PLAN.c.account == self.account.name, PLAN.c.status == "approved")
+        stale = ours & OUTBOX.c.plan_id.not_in(approved)
+        for old in (stale, OUTBOX.c.plan_id.in_(approved) & (OUTBOX.c.product_revision != present_revision())):
+            drop(db, old, ChangeStatus.PLANNED, ChangeStatus.SUPERSEDED, now, due=now)
+        self._supersede_ready(db)
+        left = db.execute(open_rows(self.account.name, ChangeStatus.SENDING)).fetchall()
+        for some in chunks(left, 500):
+            self._settler.interrupted(db, some, now)
+
     def _mapping_changed(self, db: Connection) -> None:
         """A connector that maps differently than last time makes the whole account due."""
         version = self.account.connector.mapping_version
@@ -322,10 +327,10 @@ def sync(
     with guarded(context, account, run_id) as (run, report):
         if run is None:
             return report
-        run.recover()
         if dry_run:
             run.preview(selection)
         else:
+            run.recover()
             run.work(selection)
         run.finish()
     return report
@@ -418,10 +423,10 @@ BUSY_TEXT = Text(
 )
 BUSY_NEXT = Text("Đợi lượt đó xong rồi chạy lại.", "Wait for it to end, then run again.")
 RESTORED = Text(
-    "Dữ liệu vừa được khôi phục từ bản sao lưu, có thể đã quên những lần gửi sau đó.",
+    "Dữ liệu vừa được khôi phục từ bản sao lưu nên có thể thiếu những lần gửi sau bản sao đó.",
     "The data was restored from a backup and may have forgotten later sends.",
 )
-RECONCILE = Text("Chạy “caybeo reconcile” để đọc lại toàn bộ sàn trước.", "Run “caybeo reconcile” first.")
+RECONCILE = Text("Trước hết chạy “caybeo reconcile” để đọc lại toàn bộ các sàn.", "Run “caybeo reconcile” first.")
 LOST = Text(
     "Lượt chạy này đã mất quyền ghi vì tạm dừng quá lâu; không gửi gì thêm.",
     "This run lost the account because it paused too long; it sent nothing more.",

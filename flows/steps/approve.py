@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select, update
+import msgspec
+from sqlalchemy import Connection, select, update
 
 from flows.steps.account import AccountRun, guarded
 from flows.steps.context import Context
@@ -13,8 +14,10 @@ from flows.steps.pull import SourceReport, approve_intake
 from models.change import ChangeStatus
 from models.database import reading, writing
 from models.ledger import OUTBOX, PLAN, close_plan, drop, record, release
+from models.listing import Problem
 from models.report import RunReport
 from models.text import Text
+from models.timetable import STATE
 
 
 class PlanRefused(Exception):
@@ -54,16 +57,29 @@ def refuse(context: Context, plan_id: int, who: str, why: str) -> None:
     now = context.clock.now()
     with writing(context.database) as db:
         close_plan(db, plan_id, now, "refused", who, why)
+        _park(db, plan_id, who, why)
         drop(db, OUTBOX.c.plan_id == plan_id, ChangeStatus.HELD, ChangeStatus.CANCELLED, now, due=None)
         detail = {"plan": plan_id, "who": who, "why": why}
         record(db, now, "", plan["account"], "refused", [("", None, detail)])
 
 
+def _park(db: Connection, plan_id: int, who: str, why: str) -> None:
+    """What was refused waits for a person: new data, or someone who asks for it."""
+    said = REFUSED.fill(who=who, why=why or "–")
+    problem = Problem(code="refused-plan", field="", message=said, next_step=MEND)
+    held = select(OUTBOX.c.sku).where(OUTBOX.c.plan_id == plan_id, OUTBOX.c.status == ChangeStatus.HELD)
+    account = select(PLAN.c.account).where(PLAN.c.id == plan_id).scalar_subquery()
+    parked = {"outcome": "quarantined", "problems": [msgspec.to_builtins(problem)]}
+    db.execute(update(STATE).where(STATE.c.account == account, STATE.c.sku.in_(held)).values(**parked))
+
+
 def apply(context: Context, plan_id: int) -> RunReport:
     """Does that very plan: what has changed since it was made is left to the next plan."""
     plan = _plan(context, plan_id)
+    if plan["status"] == "held":
+        raise PlanRefused(HELD.fill(plan=plan_id), APPROVE_IT.fill(plan=plan_id))
     if plan["status"] not in ("ready", "approved"):
-        raise PlanRefused(NOT_OPEN.fill(plan=plan_id, status=plan["status"]), LOOK_AGAIN)
+        raise PlanRefused(_not_open(plan), LOOK_AGAIN)
     account = choose(context, (plan["account"],))[0]
     report = begin(context, f"plan {plan_id}")
     with guarded(context, account, report.run_id) as (run, part):
@@ -74,7 +90,7 @@ def apply(context: Context, plan_id: int) -> RunReport:
 
 
 def _carry_out(run: AccountRun, plan_id: int) -> None:
-    with writing(run.context.database) as db:
+    with run.transaction() as db:
         db.execute(update(PLAN).where(PLAN.c.id == plan_id).values(status="approved"))
     run.recover()
     run.carry_out(plan_id)
@@ -93,16 +109,38 @@ def _plan(context: Context, plan_id: int) -> dict[str, Any]:
 def _decidable(context: Context, plan_id: int) -> dict[str, Any]:
     plan = _plan(context, plan_id)
     if plan["status"] != "held":
-        raise PlanRefused(NOT_OPEN.fill(plan=plan_id, status=plan["status"]), LOOK_AGAIN)
+        raise PlanRefused(_not_open(plan), LOOK_AGAIN)
     if plan["expires_at"] and plan["expires_at"] <= context.clock.now():
         raise PlanRefused(EXPIRED.fill(plan=plan_id), LOOK_AGAIN)
     return plan
 
 
+def _not_open(plan: dict[str, Any]) -> Text:
+    status = STATUSES.get(plan["status"], Text(plan["status"], plan["status"]))
+    return Text(
+        NOT_OPEN.vi.format(plan=plan["id"], status=status.vi), NOT_OPEN.en.format(plan=plan["id"], status=status.en)
+    )
+
+
+STATUSES = {
+    "ready": Text("chưa gửi, dùng “caybeo apply”", "not sent, use “caybeo apply”"),
+    "approved": Text("đã duyệt", "approved"),
+    "applied": Text("đã thực hiện", "applied"),
+    "refused": Text("đã bị từ chối", "refused"),
+    "expired": Text("đã hết hạn", "expired"),
+    "superseded": Text("đã có kế hoạch mới hơn", "replaced by a newer one"),
+}
+HELD = Text("Kế hoạch {plan} đang chờ duyệt.", "Plan {plan} waits for approval.")
+APPROVE_IT = Text("Dùng “caybeo approve {plan}”.", "Use “caybeo approve {plan}”.")
 UNKNOWN = Text("Không có kế hoạch số {plan}.", "There is no plan {plan}.")
 NOT_OPEN = Text(
     "Kế hoạch {plan} không còn chờ (trạng thái: {status}).", "Plan {plan} does not wait any more ({status})."
 )
 EXPIRED = Text("Kế hoạch {plan} đã quá 24 giờ, không duyệt được nữa.", "Plan {plan} is older than 24 hours.")
-CHANGED = Text("Kế hoạch {plan} đã khác bản anh/chị xem.", "Plan {plan} is no longer the one you saw.")
+CHANGED = Text("Kế hoạch {plan} không còn giống bản anh/chị đã xem.", "Plan {plan} is no longer the one you saw.")
+REFUSED = Text("{who} không duyệt thay đổi này: {why}.", "{who} refused this change: {why}.")
+MEND = Text(
+    "Sửa dữ liệu rồi nhập lại; muốn gửi đúng như cũ: “caybeo sync --sku …”.",
+    "Correct the data and import it again; to plan the same once more: “caybeo sync --sku …”.",
+)
 LOOK_AGAIN = Text("Xem các kế hoạch đang chờ bằng “caybeo status”.", "“caybeo status” shows the plans that wait.")

@@ -75,9 +75,9 @@ def price_jump(sku: str, name: str, old: Decimal, new: Decimal) -> dict[str, Any
 
 DELISTS = Text("Sẽ gỡ {count} tin trong số {live} tin đang bán.", "Would take down {count} of {live} live listings.")
 PRICES = Text(
-    "Giá của {count} trong {live} mặt hàng thay đổi hơn 30 %.", "{count} of {live} prices move by more than 30 %."
+    "Giá của {count} trong số {live} mặt hàng thay đổi hơn 30 %.", "{count} of {live} prices move by more than 30 %."
 )
-ZEROS = Text("Tồn kho của {count} trong {live} mặt hàng về 0.", "{count} of {live} stocks fall to zero.")
+ZEROS = Text("Tồn kho của {count} trong số {live} mặt hàng về 0.", "{count} of {live} stocks fall to zero.")
 JUMP = Text(
     "Giá {name} ({sku}) đổi từ {old} thành {new}, chênh hơn 3 lần.",
     "The price of {name} ({sku}) goes from {old} to {new}, more than threefold.",

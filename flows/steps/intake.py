@@ -751,6 +751,6 @@ SKU_TAKEN = (
     Text("Đặt mã SKU khác cho sản phẩm này.", "Give this product another SKU."),
 )
 WHICH_PACK = (
-    Text("Sản phẩm có nhiều quy cách, dòng này không nói giá hay tồn kho của quy cách nào.", "Which pack is meant?"),
+    Text("Sản phẩm có nhiều quy cách, dòng này không ghi giá hay tồn kho của quy cách nào.", "Which pack is meant?"),
     Text("Thêm cột Mã SKU hoặc Quy cách.", "Add a SKU or a pack column."),
 )

@@ -199,7 +199,7 @@ class Planner:
     def _project(self, row: Row[Any], product: Product) -> Projection:
         account = self._account
         if row.withdrawn is not None:
-            return nothing(row.sku, (withdrawn(row.withdrawn),))
+            return nothing(row.sku, (withdrawn(row.sku, row.withdrawn),))
         if row.removed_at:
             return nothing(row.sku, (GONE,))
         return project(product, row.sku, account.policy, account.connector.project, self._today)

@@ -237,12 +237,15 @@ ODD_PRICE = Problem(
 )
 
 
-def withdrawn(reason: str) -> Problem:
+def withdrawn(sku: str, reason: str) -> Problem:
     return Problem(
         code="withdrawn",
         field="sku",
         message=Text(f"Đã gỡ khỏi mọi sàn: {reason}.", f"Taken down everywhere: {reason}."),
-        next_step=Text("Muốn bán lại: “caybeo withdraw --undo”.", "To sell it again: “caybeo withdraw --undo”."),
+        next_step=Text(
+            f"Muốn bán lại: “caybeo withdraw --sku {sku} --undo --reason …”.",
+            f"To sell it again: “caybeo withdraw --sku {sku} --undo --reason …”.",
+        ),
     )
 
 
@@ -266,7 +269,10 @@ def _contact(field: str, hit: str) -> Problem:
             f"Văn bản có số điện thoại, e-mail hoặc đường dẫn (“{hit[:3]}…”).",
             f"The text holds a telephone number, e-mail or link (“{hit[:3]}…”).",
         ),
-        next_step=Text("Xóa thông tin liên hệ khỏi tên và mô tả.", "Remove contact data from name and description."),
+        next_step=Text(
+            "Xóa thông tin liên hệ khỏi tên, mô tả và hướng dẫn sử dụng.",
+            "Remove contact data from name and description.",
+        ),
     )
 
 

@@ -469,17 +469,17 @@ HELD_COPY = Text(
     "This file bears the name of source {name} but lacks {count} of its records; nothing was imported.",
 )
 ASK = Text(
-    "Xem lại tệp; nếu đúng là bỏ các mục đó, chạy `caybeo approve {plan}`.",
-    "Check the file; if those records are really to go, run `caybeo approve {plan}`.",
+    "Xem lại tệp; nếu đúng là bỏ các mục đó, chạy “caybeo approve {plan}”.",
+    "Check the file; if those records are really to go, run “caybeo approve {plan}”.",
 )
 ASK_COPY = Text(
-    "Muốn thay danh mục thì chép đè lên tệp của nguồn; chỉ cập nhật một phần thì chạy `caybeo approve {plan}`, "
+    "Muốn thay danh mục thì chép đè lên tệp của nguồn; chỉ cập nhật một phần thì chạy “caybeo approve {plan}”, "
     "không mục nào bị gỡ.",
-    "To replace the catalogue overwrite the source's own file; for a partial update run `caybeo approve {plan}`: "
+    "To replace the catalogue overwrite the source's own file; for a partial update run “caybeo approve {plan}”: "
     "nothing is removed.",
 )
 LOST = Text(
-    "Nguồn {name} thiếu {count} trong {of} mục đã có.", "Source {name} lacks {count} of the {of} records it had."
+    "Nguồn {name} thiếu {count} trong số {of} mục đã có.", "Source {name} lacks {count} of the {of} records it had."
 )
 
 
@@ -496,7 +496,7 @@ def _no_file(name: str) -> tuple[Text, Text]:
 def _not_held(plan_id: int) -> tuple[Text, Text]:
     return (
         Text(f"Kế hoạch {plan_id} không còn chờ duyệt.", f"Plan {plan_id} is not waiting for approval."),
-        Text("Chạy `caybeo status` để xem kế hoạch nào đang chờ.", "Run `caybeo status` to see what is waiting."),
+        Text("Chạy “caybeo status” để xem kế hoạch nào đang chờ.", "Run “caybeo status” to see what is waiting."),
     )
 
 

