@@ -25,15 +25,11 @@ Mode = Literal["api", "file", "dormant"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rate:
-    """At most `permits` requests in `seconds`, `burst` at once (default: all); without `operations` for every one."""
+    """At most `permits` requests in any `seconds`; without `operations` of every kind together."""
 
     permits: int
     seconds: float
-    burst: int = 0
     operations: frozenset[str] = frozenset()
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "burst", self.burst or self.permits)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,38 +1,42 @@
-"""Token buckets that keep an account inside the rates its connector declares."""
+"""Sliding windows that keep an account inside the rates its connector declares."""
 
 from __future__ import annotations
 
 import threading
+from bisect import insort
 from collections.abc import Iterable
 
 from connectors.contract import Rate
+from connectors.errors import Throttled
 from models.clock import Clock
 
-UNUSED = 0.98  # of a rate: clocks differ and windows are counted differently there (performance.md, limiter)
+UNUSED = 0.98  # of a rate: clocks differ, and a marketplace may count its windows from elsewhere
+PATIENCE_SECONDS = 120.0  # a longer wait is left to the next run
 
 
-class Bucket:
-    """One rate. `take` reserves a permit and says how long to wait before using it."""
+class Window:
+    """One rate: never more than its permits in any stretch of its length, wherever the marketplace begins to count."""
 
-    def __init__(self, rate: Rate, now: float) -> None:
+    def __init__(self, rate: Rate) -> None:
         self.rate = rate
-        self.capacity = max(1.0, rate.burst - 1 if rate.burst > 1 else 1.0)
-        self.per_second = rate.permits / rate.seconds * UNUSED
-        self.tokens = self.capacity
-        self.at = now
+        self._length = rate.seconds / UNUSED
+        self._sent: list[float] = []  # the latest `permits` moments, some of them still to come
+        self._closed_until = 0.0
 
-    def take(self, now: float) -> float:
-        self._refill(now)
-        self.tokens -= 1
-        return max(0.0, -self.tokens / self.per_second)
+    def opens(self, now: float) -> float:
+        """When the next request may leave."""
+        full = len(self._sent) == self.rate.permits
+        return max(now, self._closed_until, self._sent[0] + self._length if full else now)
 
-    def empty_until(self, seconds: float, now: float) -> None:
-        self._refill(now)
-        self.tokens = min(self.tokens, -seconds * self.per_second)
+    def take(self, at: float) -> None:
+        insort(self._sent, at)
+        del self._sent[: -self.rate.permits]
 
-    def _refill(self, now: float) -> None:
-        self.tokens = min(self.capacity, self.tokens + (now - self.at) * self.per_second)
-        self.at = now
+    def close(self, until: float) -> None:
+        """Nothing before `until`, and then evenly spread: a crowd at the door would be refused again."""
+        self._closed_until = max(self._closed_until, until)
+        step = self._length / self.rate.permits
+        self._sent = [self._closed_until - self._length + n * step for n in range(self.rate.permits)]
 
 
 class Throttle:
@@ -41,25 +45,27 @@ class Throttle:
     def __init__(self, rates: Iterable[Rate], clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._buckets = [Bucket(rate, clock.monotonic()) for rate in rates]
-        self.waited = 0.0
+        self._windows = [Window(rate) for rate in rates]
         self.throttled = 0
 
     def wait(self, operation: str) -> None:
-        """Returns when one request of `operation` may leave."""
+        """Returns when one request of `operation` may leave. Raises Throttled where that is too far away."""
         with self._lock:
-            now = self._clock.monotonic()
-            seconds = max((b.take(now) for b in self._of(operation)), default=0.0)
-            self.waited += seconds
-        if seconds:
-            self._clock.sleep(seconds)
+            now, windows = self._clock.monotonic(), self._of(operation)
+            at = max((window.opens(now) for window in windows), default=now)
+            if at - now > PATIENCE_SECONDS:
+                raise Throttled("rate", retry_after=at - now)
+            for window in windows:
+                window.take(at)
+        if at > now:
+            self._clock.sleep(at - now)
 
     def refused(self, operation: str, seconds: float) -> None:
         """The marketplace said 429: nobody sends before `seconds` are over."""
         with self._lock:
             self.throttled += 1
-            for bucket in self._of(operation):
-                bucket.empty_until(seconds, self._clock.monotonic())
+            for window in self._of(operation):
+                window.close(self._clock.monotonic() + seconds)
 
-    def _of(self, operation: str) -> list[Bucket]:
-        return [b for b in self._buckets if not b.rate.operations or operation in b.rate.operations]
+    def _of(self, operation: str) -> list[Window]:
+        return [w for w in self._windows if not w.rate.operations or operation in w.rate.operations]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
@@ -17,13 +18,14 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from connectors.contract import Connector, Media, Policy, Rate
 from connectors.errors import ConnectorError, Misconfigured, NotSent, Throttled, Unanswered
-from connectors.throttle import Throttle
+from connectors.throttle import PATIENCE_SECONDS, Throttle
 from models.clock import Clock
 
 BODY_BYTES = 10 * 1024 * 1024
 READ_ATTEMPTS = 5
 WRITE_ATTEMPTS = 3
 BASE_SECONDS, THROTTLED_SECONDS, CAP_SECONDS = 0.5, 1.0, 60.0
+AUTH = "auth"  # the operation of requests that only fetch a token
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 _log = logging.getLogger(__name__)
@@ -38,22 +40,42 @@ class Reply:
 
 
 def open_client(
-    base_url: str, *, auth: httpx.Auth, seconds: float, in_flight: int, transport: httpx.BaseTransport | None = None
+    base_url: str,
+    *,
+    auth: httpx.Auth,
+    seconds: float,
+    in_flight: int,
+    before: Callable[[httpx.Request], None] = lambda request: None,
+    transport: httpx.BaseTransport | None = None,
 ) -> httpx.Client:
     """Builds every httpx client of the project; refuses plain http beyond loopback."""
+    limits = httpx.Limits(max_connections=in_flight, max_keepalive_connections=in_flight)
     parts = urlsplit(base_url)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise Misconfigured("insecure-address", f"{parts.scheme}://{parts.hostname}", field="base_url")
     return httpx.Client(
         base_url=base_url,
         auth=auth,
-        transport=transport,
+        transport=Paced(transport or httpx.HTTPTransport(limits=limits, trust_env=False), before),
         timeout=httpx.Timeout(seconds, connect=min(10.0, seconds)),
-        limits=httpx.Limits(max_connections=in_flight, max_keepalive_connections=in_flight),
         follow_redirects=False,
         trust_env=False,
         headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "caybeo"},
     )
+
+
+class Paced(httpx.BaseTransport):
+    """Asks before every request that really leaves, the ones for a token included."""
+
+    def __init__(self, inner: httpx.BaseTransport, before: Callable[[httpx.Request], None]) -> None:
+        self._inner, self._before = inner, before
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._before(request)
+        return self._inner.handle_request(request)
+
+    def close(self) -> None:
+        self._inner.close()
 
 
 class Session:
@@ -78,6 +100,7 @@ class Session:
         self.credentials = credentials
         self.throttle = Throttle(agreed_rates(connector, policy), clock)
         self.requests = 0
+        self._lock = threading.Lock()
         self._before_send = before_send
         self._classify = connector.classify
         self._rng = rng
@@ -86,6 +109,7 @@ class Session:
             auth=connector.auth(credentials, clock),
             seconds=limits.request_seconds,
             in_flight=limits.in_flight,
+            before=self._before,
             transport=transport,
         )
 
@@ -124,7 +148,7 @@ class Session:
     def _attempts(self, most: int, *, repeat: bool) -> Retrying:
         kinds = (NotSent, Throttled, Unanswered) if repeat else (NotSent, Throttled)
         return Retrying(
-            retry=retry_if_exception(lambda error: isinstance(error, kinds)),
+            retry=retry_if_exception(lambda error: isinstance(error, kinds) and not _too_far(error)),
             stop=stop_after_attempt(most),
             wait=self._back_off,
             sleep=self.clock.sleep,
@@ -137,14 +161,11 @@ class Session:
         base = THROTTLED_SECONDS if isinstance(error, Throttled) else BASE_SECONDS
         jitter = self._rng.uniform(0, min(CAP_SECONDS, base * 2 ** (state.attempt_number - 1)))
         floor = (error.retry_after or 0.0) if isinstance(error, Throttled) else 0.0
-        return min(CAP_SECONDS, max(floor, jitter))
+        return max(floor, jitter)
 
     def _once(self, operation: str, method: str, path: str, arguments: dict[str, Any]) -> Reply:
-        self.throttle.wait(operation)
-        self._before_send()
-        self.requests += 1
         try:
-            with self._client.stream(method, path, **arguments) as response:
+            with self._client.stream(method, path, extensions={"operation": operation}, **arguments) as response:
                 body = _read(response)
         except ConnectorError:
             raise
@@ -153,6 +174,12 @@ class Session:
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
             raise Unanswered(type(error).__name__) from None
         return self._judge(operation, response, body)
+
+    def _before(self, request: httpx.Request) -> None:
+        self.throttle.wait(request.extensions.get("operation", AUTH))
+        self._before_send()
+        with self._lock:
+            self.requests += 1
 
     def _judge(self, operation: str, response: httpx.Response, body: bytes) -> Reply:
         if response.is_redirect:
@@ -204,6 +231,11 @@ def agreed_rates(connector: Connector, policy: Policy) -> tuple[Rate, ...]:
     if policy.requests_per_minute:
         return (Rate(permits=policy.requests_per_minute, seconds=60),)
     return connector.limits.rates
+
+
+def _too_far(error: BaseException) -> bool:
+    """Asked to wait longer than a run does: the next run goes on."""
+    return isinstance(error, Throttled) and (error.retry_after or 0.0) > PATIENCE_SECONDS
 
 
 def _read(response: httpx.Response) -> bytes:

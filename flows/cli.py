@@ -26,7 +26,7 @@ from connectors.registry import connector, foreign, names
 from connectors.simulator import Fault
 from flows import accounts as shops
 from flows import care, views
-from flows.screens import COUNTED, EVENTS, KINDS, MODES, STATES, STATUS
+from flows.screens import EVENTS, KINDS, MODES, STATES, STATUS
 from flows.speaking import Voice, command
 from flows.steps.account import guarded
 from flows.steps.approve import apply as apply_plan
@@ -280,7 +280,7 @@ def _show_plans(voice: Voice, plans: list[dict[str, Any]]) -> None:
             )
             voice.screen.changes(made)
             if made["held"]:
-                voice.screen.plan({"id": made["held_id"], "reasons": made["reasons"]})
+                voice.screen.plan({"id": made["held_id"] or identity, "reasons": made["reasons"]})
             else:
                 voice.screen.say(Text(f"  → Gửi: “caybeo apply {identity}”.", f"  → Send: “caybeo apply {identity}”."))
         for problem in made["problems"]:
@@ -419,7 +419,7 @@ def quarantine(voice: Voice, account: Annotated[str, typer.Option("--account", "
 
     def show() -> None:
         for row in rows:
-            outcome = COUNTED.get(row["outcome"], Text(row["outcome"], row["outcome"])).to(voice.lang)
+            outcome = voice.screen.outcome(row["outcome"])
             voice.screen.console.print(f"[bold]{row['sku']}[/] {row['account']}: {outcome}", highlight=False)
             for problem in row["problems"]:
                 voice.screen.problem({"key": "", **problem})

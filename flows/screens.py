@@ -23,6 +23,7 @@ STATUS = {
     "taken": Text("đã nhận", "taken in"),
     "refused": Text("bị từ chối", "refused"),
 }
+REFUSED = Text("không được duyệt", "refused by a person")
 SHOWN, WITHHELD, NOT_YET = Text("đang đăng", "listed"), Text("không đăng", "withheld"), Text("chưa xét", "not yet")
 STATES = {
     "live": Text("đang bán", "live"),
@@ -86,7 +87,7 @@ class Screen:
 
     def outcome(self, name: str) -> str:
         """What became of a listing at the latest look."""
-        return self.word(COUNTED | {"listed": SHOWN, "unlistable": WITHHELD, "": NOT_YET}, name)
+        return self.word(COUNTED | {"listed": SHOWN, "unlistable": WITHHELD, "refused": REFUSED, "": NOT_YET}, name)
 
     def table(self, heads: Iterable[Text], rows: Iterable[Iterable[Any]]) -> None:
         table = Table(*(head.to(self.lang) for head in heads), header_style="bold")

@@ -134,7 +134,7 @@ def ledger(database: Engine, account: str, sku: str, most: int) -> list[dict[str
 def quarantine(database: Engine, account: str = "") -> list[dict[str, Any]]:
     """What did not succeed and why, with the next step."""
     columns = (STATE.c.account, STATE.c.sku, STATE.c.outcome, STATE.c.attempts, STATE.c.problems)
-    query = select(*columns).where(STATE.c.outcome.in_(FAILED)).order_by(STATE.c.account, STATE.c.sku)
+    query = select(*columns).where(STATE.c.outcome.in_((*FAILED, "refused"))).order_by(STATE.c.account, STATE.c.sku)
     with reading(database) as db:
         rows = db.execute(query.where(STATE.c.account == account) if account else query)
         return [dict(row._mapping) for row in rows]

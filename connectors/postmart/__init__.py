@@ -27,7 +27,7 @@ CONNECTOR = Connector(
     limits=Limits(
         batch_size=50,  # the page takes 200; smaller ones keep eight requests under way
         in_flight=8,
-        rates=(Rate(permits=10, seconds=1.0, burst=10),),
+        rates=(Rate(permits=10, seconds=1.0),),
         fetch_size=50,
         poll_after=0.3,
         settle_after=0.5,  # a read sees a batch only when its processing is finished

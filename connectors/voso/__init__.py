@@ -26,7 +26,7 @@ CONNECTOR = Connector(
         max_name_len=NAME_CHARS,
         ocop_badge="text",
     ),
-    limits=Limits(batch_size=1, in_flight=4, rates=(Rate(permits=5, seconds=1.0, burst=5),), fetch_size=50),
+    limits=Limits(batch_size=1, in_flight=4, rates=(Rate(permits=5, seconds=1.0),), fetch_size=50),
     project=project,
     auth=VosoAuth,
     client=Client,

@@ -26,7 +26,7 @@ from flows.steps.plan import DUE, Planned, Planner, Selection
 from flows.steps.push import Pusher, Stopped, count_planned
 from flows.steps.report import finish
 from flows.steps.settle import COUNTED, Sent, Settler
-from models.change import ChangeStatus
+from models.change import ChangeStatus, Kind
 from models.database import chunks, reading
 from models.lease import Busy, HeldLease, LeaseLost
 from models.ledger import OUTBOX, PLAN, close_plan, drop, open_rows, present_revision
@@ -131,6 +131,21 @@ class AccountRun:
             with self.transaction() as db:
                 self._settler.looked_up(db, batch, found, self._clock.now())
 
+    def find(self, plan_id: int) -> None:
+        """Before a first create: what a marketplace without unique keys has already is adopted, not made again.
+
+        Costs one read per page of SKUs, and only where two listings of one SKU are possible (safety C and D).
+        """
+        if self.account.connector.safety in ("A", "B"):
+            return
+        new = (OUTBOX.c.plan_id == plan_id, OUTBOX.c.kind == Kind.CREATE, OUTBOX.c.remote_id == "")
+        with reading(self._database) as db:
+            rows = db.execute(select(OUTBOX).where(*new, OUTBOX.c.status == ChangeStatus.PLANNED)).fetchall()
+        for some in chunks(rows, self.account.connector.limits.fetch_size):
+            found = self._client.fetch([row.sku for row in some])
+            with self.transaction() as db:
+                self._settler.adopt(db, some, found, self._clock.now())
+
     def poll(self) -> None:
         """Asks once about everything the marketplace accepted but had not finished."""
         for batch in self._open(ChangeStatus.ACCEPTED, self.account.connector.limits.fetch_size):
@@ -185,6 +200,7 @@ class AccountRun:
         planned = stage("plan", self.plan, selection)
         for _ in range(ROUNDS):
             if planned.plan_id is not None:
+                stage("find", self.find, planned.plan_id)
                 self.carry_out(planned.plan_id, stage)
             stage("settle", self.settle)
             if planned.plan_id is None or selection.failed or (selection.force and not selection.skus):

@@ -69,7 +69,7 @@ def _park(db: Connection, plan_id: int, who: str, why: str) -> None:
     problem = Problem(code="refused-plan", field="", message=said, next_step=MEND)
     held = select(OUTBOX.c.sku).where(OUTBOX.c.plan_id == plan_id, OUTBOX.c.status == ChangeStatus.HELD)
     account = select(PLAN.c.account).where(PLAN.c.id == plan_id).scalar_subquery()
-    parked = {"outcome": "quarantined", "problems": [msgspec.to_builtins(problem)]}
+    parked = {"outcome": "refused", "problems": [msgspec.to_builtins(problem)]}
     db.execute(update(STATE).where(STATE.c.account == account, STATE.c.sku.in_(held)).values(**parked))
 
 

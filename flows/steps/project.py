@@ -18,14 +18,17 @@ TOO_OLD = timedelta(days=PRICE_FRESH_DAYS + 1)
 CONTACT = re.compile(
     r"(?P<link>https?://|www\.|\b[\w-]+\.(?:com|vn|net|org)\b)"
     r"|(?P<mail>[\w.+-]+@[\w-]+\.\w+)"
-    r"|(?P<phone>(?<!\d)(?:\+?84|0)(?:[ .\-]?\d){8,10}(?!\d))",
+    r"|(?P<phone>(?<!\d)(?:\+?84|0)(?:[ .()\-]{0,2}\d){8,10}(?!\d))",
     re.IGNORECASE,
 )
-# The mark and its stars: "OCOP", "OCOP 4 sao", "(đạt 3 sao OCOP)", "4 sao", "★★★★".
+# The mark and its stars: "OCOP", "#OCOP4", "OCOP 4 sao", "(đạt 3 sao OCOP)", "4 SAO", "★★★★".
 MARK = re.compile(
-    r"\(?\s*(?:đạt\s+)?(?:[3-5]\s*sao\s*)?\bOCOP\b(?:\s*[3-5]\s*(?:sao|\*))?\s*\)?|\(?\s*(?:đạt\s+)?\b[3-5]\s*sao\b\s*\)?|[★⭐]+",
+    r"\(?\s*(?:đạt\s+)?(?:[3-5]\s*sao\s*)?[_#]*OCOP_*(?:\s*[3-5]\s*(?:sao\b|\*)|[3-5]\b)?\s*\)?"
+    r"|\(?\s*(?:đạt\s+)?\b[3-5]\s*sao\b\s*\)?"
+    r"|[★⭐]+",
     re.IGNORECASE,
 )
+PROSE = ("ingredients", "shelf_life", "storage", "usage", "warnings", "origin")
 
 
 class Projection(Value, frozen=True, kw_only=True):
@@ -102,6 +105,8 @@ def _contacts(product: Product) -> list[tuple[str, str]]:
 
 def _item(product: Product, variant: Variant, certificate: Certificate | None, policy: Policy) -> Item:
     assert variant.price is not None  # noqa: S101  # _refusals has seen to it
+    said = {field: getattr(product, field) for field in PROSE}
+    prose = said if certificate else {field: unmarked_lines(text) for field, text in said.items()}
     return Item(
         sku=variant.sku,
         group=product.product_id,
@@ -113,18 +118,13 @@ def _item(product: Product, variant: Variant, certificate: Certificate | None, p
         list_price=variant.list_price,
         price_confirmed_on=variant.price_confirmed_on,
         stock=variant.stock or 0,
-        pack=variant.pack,
+        pack=variant.pack if certificate else unmarked(variant.pack),
         gtin=variant.gtin,
         set_no=product.set_no,
         certificate=certificate,
         is_alcohol=product.is_alcohol,
         alcohol_percent=product.alcohol_percent,
-        ingredients=product.ingredients,
-        shelf_life=product.shelf_life,
-        storage=product.storage,
-        usage=product.usage,
-        warnings=product.warnings,
-        origin=product.origin,
+        **prose,
         marks=product.marks if certificate else unmarked_parts(product.marks),
         images=_images(product.images, policy),
     )
@@ -132,7 +132,8 @@ def _item(product: Product, variant: Variant, certificate: Certificate | None, p
 
 def unmarked(text: str) -> str:
     """The text without the OCOP mark and its stars, which only a valid certificate allows."""
-    if "OCOP" not in text.upper() and " sao" not in text and "★" not in text and "⭐" not in text:
+    upper = text.upper()
+    if "OCOP" not in upper and "SAO" not in upper and "★" not in text and "⭐" not in text:
         return text
     return " ".join(MARK.sub(" ", text).split()).strip(" -–,;:")
 
@@ -145,7 +146,7 @@ def unmarked_parts(marks: str) -> str:
 def description(product: Product, variant: Variant, certificate: Certificate | None) -> str:
     """The catalogue's own text, or the bare facts of the record where it has none."""
     if product.description:
-        return product.description if certificate else unmarked(product.description)
+        return product.description if certificate else unmarked_lines(product.description)
     producer = product.producer
     place = ", ".join(p for p in (producer.commune, producer.province) if p)
     facts = (

@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, bindparam, func, select, tuple_
 
 from connectors.contract import Client, Connector
-from connectors.errors import AuthorisationFailed, ConnectorError, Misconfigured, NotSent, Unanswered
+from connectors.errors import AuthorisationFailed, ConnectorError, Misconfigured, NotSent, Throttled, Unanswered
 from flows.steps.media import MediaShelf, keep_media
 from flows.steps.settle import Settler, sent_of
 from models.change import Change, ChangeStatus
@@ -137,15 +137,15 @@ class Pusher:
             raise
         except ConnectorError as error:
             self._judge(error)
-            return self._settler.whole_batch(keys, error)
+            return self._settler.whole_batch(keys, error, self._clock.now())
         except Exception as error:  # noqa: BLE001  # a connector's own fault must not lose the other batches' outcomes
             _log.exception("connector %s failed", self._connector.name)
-            return self._settler.whole_batch(keys, Unanswered(type(error).__name__))
+            return self._settler.whole_batch(keys, Unanswered(type(error).__name__), self._clock.now())
 
     def _judge(self, error: ConnectorError) -> None:
         """Whether to go on with the account after a failed call."""
         self._silent = self._silent + 1 if isinstance(error, NotSent | Unanswered) else 0
-        if isinstance(error, AuthorisationFailed | Misconfigured) or self._silent >= DOWN_AFTER:
+        if isinstance(error, AuthorisationFailed | Misconfigured | Throttled) or self._silent >= DOWN_AFTER:
             self._stop = error
 
     @contextmanager

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, Row, or_, select, update
 
 from connectors.contract import Connector
-from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
+from connectors.errors import Conflict, ConnectorError, Refused, Throttled, Unanswered, problem_of
 from models.change import Change, ChangeStatus, Kind
 from models.ledger import ACCEPT, MOVE, NOTE, OUTBOX, REST, drop, end, record
 from models.listing import Problem, Remote, facet_hash
@@ -75,12 +75,14 @@ class Settler:
         for one, result in pairs:
             self._mark(db, one, result, now)
 
-    def whole_batch(self, keys: Iterable[str], error: ConnectorError) -> list[Result]:
+    def whole_batch(self, keys: Iterable[str], error: ConnectorError, now: datetime) -> list[Result]:
         """What one failed call means for every change in it."""
         outcomes = {Unanswered: Outcome.UNKNOWN, Conflict: Outcome.UNKNOWN, Refused: Outcome.REJECTED}
         outcome = outcomes.get(type(error), Outcome.DEFERRED)
         problem = problem_of(error)
-        return [Result(key=key, outcome=outcome, problem=problem) for key in keys]
+        wait = error.retry_after if isinstance(error, Throttled) else None
+        until = now + timedelta(seconds=wait) if wait else None
+        return [Result(key=key, outcome=outcome, problem=problem, until=until) for key in keys]
 
     def looked_up(self, db: Connection, rows: Sequence[Row[Any]], found: Sequence[Remote], now: datetime) -> None:
         """Judges rows of unknown outcome by what the marketplace shows now."""
@@ -94,6 +96,15 @@ class Settler:
                 self._plan_again(db, row, remote, now)
             else:
                 self.results(db, row.plan_id, row.batch, [Sent.of(row)], [result], now)
+
+    def adopt(self, db: Connection, rows: Sequence[Row[Any]], found: Sequence[Remote], now: datetime) -> None:
+        """Creates of what is there already give way to a plan that begins from it."""
+        there = {remote.key: remote for remote in found}
+        for row in rows:
+            if remote := there.get(row.sku):
+                drop(db, OUTBOX.c.id == row.id, ChangeStatus.PLANNED, ChangeStatus.SUPERSEDED, now, due=now)
+                believe(db, self._account, row.sku, remote)
+                record(db, now, self._run_id, self._account, "looked-up-found", [(row.sku, row.id, None)])
 
     def interrupted(self, db: Connection, rows: Sequence[Row[Any]], now: datetime) -> None:
         """Rows a dead run left behind while sending: their outcome is unknown."""

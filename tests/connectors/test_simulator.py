@@ -216,6 +216,28 @@ def test_processes_share_one_marketplace(tmp_path: Path) -> None:
     state.close()
 
 
+def test_a_request_waits_for_the_one_before_it(tmp_path: Path) -> None:
+    """Two that read the same number first would both write the next one."""
+    here, there = State(tmp_path / "stall.sqlite"), State(tmp_path / "stall.sqlite")
+
+    def count() -> None:
+        with there.transaction():
+            there.next_number("n")
+
+    other = threading.Thread(target=count)
+    with here.transaction():
+        seen = here.get("counter", "n") or 0
+        other.start()
+        other.join(0.2)
+        assert other.is_alive()
+        here.put("counter", "n", seen + 1)
+    other.join(30)
+
+    assert here.get("counter", "n") == 2
+    here.close()
+    there.close()
+
+
 def test_a_request_that_breaks_leaves_nothing_half_done(sandbox, client) -> None:
     with pytest.raises(ZeroDivisionError):
         client.put("broken")

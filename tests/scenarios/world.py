@@ -128,6 +128,7 @@ class World:
         }
         self.wires = {name: Wire(sandbox) for name, sandbox in self.sandboxes.items()}
         self.policies = dict.fromkeys(self.sandboxes, Policy(sandbox=True, requests_per_minute=100_000))
+        self.credentials = {name: sandbox.marketplace.credentials for name, sandbox in self.sandboxes.items()}
         self._commit: Callable[[object], None] | None = None
         self._open_accounts()
 
@@ -275,6 +276,11 @@ class World:
             event.remove(self.database, "commit", self._commit)
             self._commit = None
 
+    def change_locks(self, marketplace: str) -> None:
+        """The marketplace takes our credentials no longer."""
+        far = self.sandboxes[marketplace].marketplace
+        far.credentials = dict.fromkeys(far.credentials, "khac")
+
     # What people do by hand in a marketplace's own back office.
 
     def edit_by_hand(self, marketplace: str, sku: str, price: int) -> None:
@@ -349,7 +355,7 @@ class World:
             mode="api",
             base_url=f"https://sandbox.invalid/{name}",
             policy=self.policies[name],
-            credentials=found.credentials(**sandbox.marketplace.credentials),
+            credentials=found.credentials(**self.credentials[name]),
             transport=self.wires[name],
         )
 
