@@ -84,7 +84,7 @@ def test_a_503_before_anything_was_done_is_healed(lone: World, market: str) -> N
 
 def test_a_refused_connection_is_healed(lone: World, market: str) -> None:
     lone.put(*lone.shrimps(3))
-    lone.sandboxes[market].fault(Fault(times=8))
+    lone.sandboxes[market].fault(Fault(times=5))
 
     lone.night()
     report = lone.night()
