@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -120,8 +120,7 @@ class Screen:
         self.console.print("  " + "; ".join([live, *done]), highlight=False)
         self._reasons(account.notes, Text("trong đó", "of these"))
         self._reasons(account.withheld, Text("không đăng", "withheld"))
-        for problem in [p for p in account.problems if p["code"] not in account.withheld][:20]:
-            self.problem(problem)
+        self._problems([p for p in account.problems if p["code"] not in account.withheld])
         for plan in account.plans:
             self.plan(plan)
 
@@ -129,6 +128,20 @@ class Screen:
         for code, count in sorted(counts.items(), key=lambda pair: -pair[1]):
             reason = REASONS[code].to(self.lang) if code in REASONS else code
             self.console.print(f"  {label.to(self.lang)}: {number(count)} – {reason}", highlight=False)
+
+    def _problems(self, problems: Sequence[Mapping[str, Any]]) -> None:
+        """The same trouble of many items is told once."""
+        told: dict[tuple[str, str], list[str]] = {}
+        for problem in problems:
+            words = self.told(problem["message"]), self.told(problem["next_step"])
+            told.setdefault(words, []).append(problem["key"])
+        for (message, next_step), keys in list(told.items())[:20]:
+            self.problem({"key": self._named([k for k in keys if k]), "message": message, "next_step": next_step})
+
+    def _named(self, keys: Sequence[str]) -> str:
+        shown = ", ".join(keys[:3])
+        more = Text(f" và {number(len(keys) - 3)} mã khác", f" and {len(keys) - 3} more").to(self.lang)
+        return shown + more if len(keys) > 3 else shown
 
     def problem(self, problem: Mapping[str, Any]) -> None:
         key = f"{problem['key']}: " if problem["key"] else ""
