@@ -188,9 +188,12 @@ def test_a_password_file_of_the_environment_is_ignored(address, sandbox, monkeyp
     assert "authorization" not in seen[0].headers
 
 
-def test_a_certificate_nobody_vouches_for_is_refused(tmp_path: Path, join) -> None:
-    """N03: over real TLS; verification cannot be switched off."""
+@pytest.mark.parametrize("vouching", ["nobody", "the environment"])
+def test_a_certificate_no_authority_vouches_for_is_refused(tmp_path: Path, join, monkeypatch, vouching) -> None:
+    """N03: over real TLS; neither can verification be switched off, nor a stranger be named an authority."""
     certificate, key = _self_signed(tmp_path)
+    if vouching == "the environment":
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
 
     with serving({"stall": Sandbox(Stall)}, ssl_certfile=str(certificate), ssl_keyfile=str(key)) as address:
         account = join(f"{address}/stall")

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.contract import Rate
+from connectors.errors import Throttled
 from connectors.throttle import Throttle
 from tests.scenarios.world import HandClock
 
@@ -80,6 +81,35 @@ def test_a_rate_of_one_operation_does_not_slow_the_others() -> None:
     throttle.wait("upload")
 
     assert clock.ticks >= 60
+
+
+@given(st.integers(1, 6), st.lists(st.tuples(st.sampled_from(["push", "upload"]), st.floats(0, 2)), max_size=40))
+def test_threads_that_wait_for_different_rates_keep_the_common_one(permits, calls) -> None:
+    """An upload holds a place in the common rate long before it leaves; pushes that pass it must leave it free."""
+    clock, left = StillClock(), []
+    rates = [Rate(permits=permits, seconds=1.0), Rate(permits=1, seconds=5.0, operations=frozenset({"upload"}))]
+    throttle = Throttle(rates, clock)
+    for operation, pause in calls:
+        clock.advance(seconds=pause)
+        clock.waits = [0.0]
+        try:
+            throttle.wait(operation)
+        except Throttled:
+            continue
+        left.append(clock.ticks + clock.waits[-1])
+
+    assert not left or _most_in(sorted(left), 1.0) <= permits
+
+
+def test_who_waits_for_a_strict_rate_does_not_hold_up_the_others() -> None:
+    clock = StillClock()
+    uploads = Rate(permits=1, seconds=5.0, operations=frozenset({"upload"}))
+    throttle = Throttle([Rate(permits=3, seconds=1.0), uploads], clock)
+
+    for operation in ("upload", "upload", "push", "push", "push"):
+        throttle.wait(operation)
+
+    assert [wait for wait in clock.waits if wait < 5] == pytest.approx([1 / 0.98] * 2)
 
 
 def test_after_a_refusal_nobody_sends_before_its_time_is_over() -> None:
