@@ -113,6 +113,8 @@ CONTRACT.app = APPLICATION
 
 # The parameter gives every operation a node id of its own: schemathesis 4.32 under pytest 9.2 names them all alike,
 # and `-n 2 --dist loadgroup` then runs one of them.
+# schemathesis draws from the global `random` now and then, which hypothesis warns about; the examples stay the same.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning")
 @CONTRACT.parametrize()
 @pytest.mark.parametrize("application", [APPLICATION], ids=["sandbox"])
 @settings(
