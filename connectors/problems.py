@@ -60,7 +60,7 @@ def missing(field: str) -> Problem:
         code="missing",
         field=field,
         message=Text(
-            f"Thiếu {name.vi}, sàn bắt buộc phải có.", f"The {name.en} is missing; the marketplace requires it."
+            f"Thiếu {name.vi}, sàn bắt buộc phải có.", f"Missing: the {name.en}; the marketplace requires it."
         ),
         next_step=Text(f"Bổ sung {name.vi} rồi nhập lại.", f"Add the {name.en} and import it again."),
     )

@@ -16,6 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from pydantic import SecretStr
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -781,7 +782,7 @@ def _tell_run(voice: Voice, report: RunReport) -> int:
 
 def _show_run(voice: Voice, report: RunReport) -> None:
     for source in report.sources:
-        voice.screen.source(SourceReport(**source) if isinstance(source, dict) else source)
+        voice.screen.source(msgspec.convert(source, SourceReport))
     voice.screen.run(report)
     if report.dry_run:
         voice.screen.say(DRY)

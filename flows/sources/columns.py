@@ -78,6 +78,8 @@ _KNOWN: dict[str, tuple[Parse, tuple[str, ...]]] = {
     "origin": (cells.text, ("origin", "Xuất xứ")),
     "marks": (cells.paragraph, ("marks_and_certificates", "marks", "Nhãn hiệu và chứng nhận", "Chứng nhận")),
     "description": (cells.paragraph, ("description_vi", "description", "Mô tả")),
+    "images": (cells.paragraph, ("images", "image", "Ảnh", "Hình ảnh")),
+    **{f"image_{n}": (cells.paragraph, (f"image_{n}", f"Ảnh {n}", f"Ảnh{n}")) for n in range(1, 10)},
     "new_type": (cells.text, ("new_type", "Loại đơn vị mới")),
     "new_name": (cells.text, ("new_name", "Tên đơn vị mới")),
     "old_type": (cells.text, ("old_type", "Loại đơn vị cũ")),
@@ -89,6 +91,7 @@ _KNOWN: dict[str, tuple[Parse, tuple[str, ...]]] = {
 _FIELD_OF = {fold(name): known for known, (_, names) in _KNOWN.items() for name in names}
 PER_PACK = ("sku", "pack", "gtin", "price", "list_price", "stock")  # one value a pack, separated by ";"
 OFFER = ("price", "list_price", "stock", "price_confirmed_on", "illustrative")
+PICTURES = ("images", *(f"image_{n}" for n in range(1, 10)))  # file names beside the sheet, separated by ";"
 COMMUNE = ("new_type", "new_name", "old_type", "old_name")
 HEADER_WITHIN = 10  # rows: official lists have a title above their header
 
@@ -126,6 +129,8 @@ def _layout(row: Sequence[Cell], file: str) -> Layout | None:
             parse = _KNOWN[field_name][0]
             found[field_name] = Column(at=at, header=header, field=field_name, parse=parse)
     kind = _kind(found)
+    if kind is not Kind.PRODUCTS:  # a picture belongs to a product, and nobody should think it was taken
+        ignored += [found.pop(name).header for name in PICTURES if name in found]
     width = max((at + 1 for at, cell in enumerate(row) if _shown(cell)), default=0)
     return Layout(kind=kind, width=width, columns=found, ignored=tuple(ignored)) if kind else None
 

@@ -34,6 +34,7 @@ class Sheet:
 class Content:
     digest: str
     sheets: Callable[[], Iterator[Sheet]]
+    folder: Path | None = None  # where the files lie, and their pictures
 
 
 def load(kind: str, location: str, *, query: str = "", sheet: str = "", encoding: str = "") -> Content:
@@ -46,6 +47,7 @@ def load(kind: str, location: str, *, query: str = "", sheet: str = "", encoding
     return Content(
         digest=_digest(files, sheet, encoding),
         sheets=lambda: (_sheet(name, data, sheet, encoding) for name, data in files.items()),
+        folder=Path(location).parent if kind == "file" else Path(location),
     )
 
 

@@ -6,15 +6,18 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from flows.sources import columns
 from flows.sources.cells import Cell, Value, same_key
-from flows.sources.columns import OFFER, PER_PACK, Column, Kind, Layout, recognise
+from flows.sources.columns import OFFER, PER_PACK, PICTURES, Column, Kind, Layout, recognise
 from flows.sources.content import Content, Sheet
+from flows.sources.pictures import MOST, TOO_MANY, Pictures
 from flows.sources.problems import BadValue, RowProblem, SourceRefused, row_problem
+from models.catalogue import Image
 from models.text import Text, fold
 
 ROWS = 200_000
@@ -51,6 +54,7 @@ class ProductSaid:
     fields: dict[str, Any]
     variants: list[dict[str, Any]]
     implied: bool
+    pictures: list[tuple[str, int, Image]] | None  # SKU of their row, place in it; None without such a column
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +85,7 @@ _offer = msgspec.msgpack.Decoder(OfferSaid).decode
 class Reading:
     """A whole source, understood. Records are kept packed: 100,000 of them as objects would not fit."""
 
-    digest: str
+    digest: str  # of the source, and of the pictures it names
     rows: int = 0
     products: dict[str, bytes] = field(default_factory=dict)  # same_key of the id ->
     offers: dict[str, bytes] = field(default_factory=dict)  # same_key of the SKU ->
@@ -105,11 +109,16 @@ class Reading:
         return _offer(self.offers[key])
 
 
-def read(content: Content, name: str) -> Reading:
-    """Everything a source says. An empty one is refused: absence of all is a mistake, not a wish."""
+def read(content: Content, name: str, media: Path | None = None) -> Reading:
+    """Everything a source says. An empty one is refused: absence of all is a mistake, not a wish.
+
+    Pictures are kept in `media`; without it they are only looked at.
+    """
+    pictures = Pictures(content.folder, media)
     reading = Reading(digest=content.digest)
     for sheet in content.sheets():
-        _read_sheet(sheet, reading)
+        _read_sheet(sheet, reading, pictures)
+    reading.digest += pictures.mark
     if not reading.rows:
         raise SourceRefused(*_empty(name))
     if not (reading.products or reading.offers or reading.communes):
@@ -129,7 +138,7 @@ def producer_key(legal_name: str) -> str:
     return " ".join(ABBREVIATIONS.get(word, word) for word in fold(legal_name).split())
 
 
-def _read_sheet(sheet: Sheet, reading: Reading) -> None:
+def _read_sheet(sheet: Sheet, reading: Reading, pictures: Pictures) -> None:
     rows = iter(sheet.rows)
     head = list(islice(rows, columns.HEADER_WITHIN))
     if not any(map(_filled, head)):
@@ -142,7 +151,7 @@ def _read_sheet(sheet: Sheet, reading: Reading) -> None:
             reading.rows += 1
             if reading.rows > ROWS:
                 raise SourceRefused(*_too_many(sheet.file))
-            take(_Line(sheet, layout, number, row), reading)
+            take(_Line(sheet, layout, number, row, pictures), reading)
 
 
 def _filled(row: Sequence[Cell]) -> bool:
@@ -152,8 +161,9 @@ def _filled(row: Sequence[Cell]) -> bool:
 class _Line:
     """One row being understood: values of its fields, and everything that is wrong with them."""
 
-    def __init__(self, sheet: Sheet, layout: Layout, number: int, row: Sequence[Cell]) -> None:
+    def __init__(self, sheet: Sheet, layout: Layout, number: int, row: Sequence[Cell], pictures: Pictures) -> None:
         self.file, self.number, self.layout, self._row = sheet.file, number, layout, row
+        self._beside = pictures
         self.problems: list[RowProblem] = []
         wide = any(cell is not None and cell != "" for cell in row[layout.width :])
         if wide or (sheet.even and len(row) < layout.width):
@@ -176,6 +186,27 @@ class _Line:
 
     def text(self, name: str) -> str:
         return str(self.value(name) or "")
+
+    def pictures(self) -> list[Image] | None:
+        """In the order of the columns, each once; None where the sheet has no such column."""
+        there = sorted((self.layout.columns[name] for name in PICTURES if self.has(name)), key=lambda c: c.at)
+        named = [(column, name) for column in there for name in self._names(column)]
+        if len(named) > MOST:
+            column, name = named[MOST]
+            self.refuse(column.field, name, BadValue("pictures", *TOO_MANY))
+        found = [self._picture(column, name) for column, name in named[:MOST]]
+        return list(dict.fromkeys(filter(None, found))) if there else None
+
+    def _names(self, column: Column) -> list[str]:
+        said = str(self._parsed(column, self._cell(column)) or "")
+        return [name.strip() for name in re.split("[;\n]", said) if name.strip()]
+
+    def _picture(self, column: Column, name: str) -> Image | None:
+        try:
+            return self._beside.take(name)
+        except BadValue as error:
+            self.refuse(column.field, name, error)
+            return None
 
     def required(self, name: str) -> str:
         value = self.text(name)
@@ -205,15 +236,17 @@ def _take_product(line: _Line, reading: Reading) -> None:
     skus = [str(sku) for sku in line.values("sku") if sku]
     product_id = line.required("product_id") if line.has("product_id") else (skus or [line.required("sku")])[0]
     producer = _producer(line)
+    fields, variants, pictures = _product_fields(line), _variants(line, product_id, skus), line.pictures()
     said = ProductSaid(
         product_id=product_id,
         file=line.file,
         row=line.number,
         evidence=" ".join(filter(None, (line.text("evidence"), line.text("source_url")))),
         producer=_producer_id(producer),
-        fields=_product_fields(line),
-        variants=_variants(line, product_id, skus),
+        fields=fields,
+        variants=variants,
         implied=not skus and not line.has("pack"),
+        pictures=None if pictures is None else [(str(variants[0]["sku"]), n, p) for n, p in enumerate(pictures)],
     )
     if line.problems:
         _set_aside(reading, line.problems, product_id, *(v["sku"] for v in said.variants))
@@ -353,7 +386,15 @@ def _joined(one: ProductSaid, other: ProductSaid) -> ProductSaid | None:
     if one.fields != other.fields or one.producer != other.producer:
         return None
     variants = sorted((*one.variants, *other.variants), key=lambda v: str(v["sku"]))
-    return replace(one, row=min(one.row, other.row), variants=[v | {"position": n} for n, v in enumerate(variants)])
+    pictures = None
+    if one.pictures is not None or other.pictures is not None:
+        pictures = sorted((*(one.pictures or ()), *(other.pictures or ())), key=lambda p: p[:2])
+    return replace(
+        one,
+        row=min(one.row, other.row),
+        variants=[v | {"position": n} for n, v in enumerate(variants)],
+        pictures=pictures,
+    )
 
 
 def _refuse_doubles(reading: Reading, said: ProductSaid, line: _Line, taken: list[str]) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import Column, Connection, Row, RowMapping, Table, bindparam, de
 from flows.sources.cells import decimal_text, same_key
 from flows.sources.columns import OFFER
 from flows.sources.labels import PLACEHOLDER, draw, label_of
+from flows.sources.pictures import MOST, keep
 from flows.sources.problems import BadValue, RowProblem, row_problem
 from flows.sources.records import PRODUCT as TEXTS
 from flows.sources.records import OfferSaid, ProducerSaid, ProductSaid, Reading, producer_key
@@ -54,7 +55,7 @@ MISSING = object()
 NO_PRODUCER = dict.fromkeys(PRODUCER_FIELDS, "")
 NO_PRODUCT = {
     **dict.fromkeys(TEXTS, ""),
-    **dict.fromkeys(("set_no", "alcohol_percent", "producer_id", "certificate")),
+    **dict.fromkeys(("set_no", "alcohol_percent", "producer_id", "certificate", "images")),
     "is_alcohol": False,
 }
 NO_VARIANT = {"pack": "", "gtin": "", "position": 0, **dict.fromkeys(FIGURES), "illustrative": False}
@@ -221,6 +222,7 @@ class _Intake:
     def _take_product(self, said: ProductSaid, pid: str, shelf: _Shelf, batch: _Batch) -> bool:
         record, current = f"product:{said.product_id}", shelf.product(pid)
         given = said.fields | ({"producer_id": self._producer_ids[said.producer]} if said.producer else {})
+        given |= {} if said.pictures is None else {"images": _pictures_said(said)}
         changes = batch.changes(record, given, current)
         back = shelf.is_removed(pid) and not batch.said_before(record)
         batch.note(record, given, changes, said.row, self._evidence(said.file, said.evidence), of=f"product:{pid}")
@@ -352,6 +354,7 @@ class _Batch:
         self._new_variants: list[Fields] = []
         self._variants: list[Fields] = []
         self._certificates: dict[str, Fields | None] = {}
+        self._images: dict[str, list[Fields] | None] = {}
         self._history: list[tuple[str, int | None, Fields]] = []
 
     def said_before(self, record: str) -> bool:
@@ -375,7 +378,7 @@ class _Batch:
     def _remember(self, key: str, current: Fields | None, changes: Fields) -> None:
         """A change of something known already is part of its story."""
         if current is not None and changes:
-            moved = {name: [current.get(name), value] for name, value in changes.items() if name != "position"}
+            moved = {f: [_told(f, current.get(f)), _told(f, v)] for f, v in changes.items() if f != "position"}
             self._history.append((key, None, {"source": self._source, "changes": moved}))
 
     def write_product(self, pid: str, current: Fields | None, changes: Fields) -> None:
@@ -383,7 +386,9 @@ class _Batch:
         row = {**NO_PRODUCT, **(current or {}), **changes}
         if "certificate" in changes:
             self._certificates[pid] = changes["certificate"]
-        del row["certificate"]
+        if "images" in changes:
+            self._images[pid] = changes["images"]
+        del row["certificate"], row["images"]
         percent = row["alcohol_percent"]
         row |= {"alcohol_percent": Decimal(percent) if percent else None, "name_key": fold(row["name"])}
         row |= {"removed_at": None, "removed_by": ""}
@@ -409,6 +414,7 @@ class _Batch:
         _insert(db, VARIANT, self._new_variants)
         _update(db, VARIANT, VARIANT.c.sku, self._variants)
         self._flush_certificates(db)
+        self._flush_images(db)
         upsert(db, SAID, self._said, ["source", "record"])
         upsert(db, PROVENANCE, self._provenance, ["record", "field"])
         record(db, self._now, "", "", "changed", self._history)
@@ -422,6 +428,17 @@ class _Batch:
         given = ((pid, self._certificates[pid]) for pid in ids)
         rows = [{"product_id": pid, **c, **fixed, "issued_on": _date(c["issued_on"])} for pid, c in given if c]
         _insert(db, CERTIFICATE, rows)
+
+    def _flush_images(self, db: Connection) -> None:
+        """A drawn label goes too: where it is needed again, its words may be others."""
+        for some in chunks(sorted(self._images), CHUNK):
+            db.execute(delete(IMAGE).where(IMAGE.c.product_id.in_(some)))
+        rows = [
+            {"product_id": pid, "position": position, **image}
+            for pid, images in sorted(self._images.items())
+            for position, image in enumerate(images or ())
+        ]
+        _insert(db, IMAGE, rows)
 
 
 class _Directory:
@@ -474,6 +491,7 @@ class _Shelf:
         self._variants = _grouped(_in(db, VARIANT.c.product_id, ids))
         self._rows = {row.sku: row for rows in self._variants.values() for row in rows}
         self._certificates = _grouped(_in(db, CERTIFICATE.c.product_id, ids))
+        self._images = _grouped(_in(db, IMAGE.c.product_id, ids))
 
     def product_id(self, said: ProductSaid) -> str:
         """The id as the catalogue spells it: cm001 is CM001."""
@@ -493,6 +511,7 @@ class _Shelf:
         return kept | {
             "alcohol_percent": decimal_text(row.alcohol_percent),
             "certificate": _certificate_fields(now[-1]) if now else None,
+            "images": list(map(_image_row, _real(self._images[pid]))) or None,
         }
 
     def variant(self, sku: str) -> Fields | None:
@@ -550,7 +569,7 @@ class _Snapshots:
         ids = [row.product_id for row in stale]
         drawn = dict(zip(ids, self._pool.map(draw, [label_of(products[pid]) for pid in ids]), strict=True))
         for image, data in drawn.values():
-            _keep(self._media / f"{image.sha256}.png", data)
+            keep(self._media / f"{image.sha256}.png", data)
         for some in chunks(ids, CHUNK):
             self._db.execute(delete(IMAGE).where(IMAGE.c.product_id.in_(some), IMAGE.c.kind == PLACEHOLDER))
         rows = [{"product_id": pid, "position": 0, **_image_row(image)} for pid, (image, _) in drawn.items()]
@@ -564,8 +583,7 @@ class _Snapshots:
 
     def _pictures(self, pid: str) -> tuple[Image, ...]:
         """The real ones; the drawn one only where there are none."""
-        there = sorted(self._images[pid], key=lambda image: (image.position, image.id))
-        return tuple(map(_image, [image for image in there if image.kind != PLACEHOLDER] or there))
+        return tuple(map(_image, _real(self._images[pid]) or self._images[pid]))
 
     def _product(self, row: Row[Any], images: tuple[Image, ...]) -> Product:
         pid, percent = row.product_id, row.alcohol_percent
@@ -655,6 +673,23 @@ def _certificate_fields(row: Row[Any]) -> Fields:
     }
 
 
+def _pictures_said(said: ProductSaid) -> list[Fields] | None:
+    """Each once, even where several packs share it."""
+    distinct = {image.sha256: _image_row(image) for _, _, image in said.pictures or ()}
+    return list(distinct.values())[:MOST] or None
+
+
+def _told(name: str, value: Any) -> Any:
+    """A value for the story of a product, where a picture is told by the beginning of its name."""
+    return ", ".join(f"#{image['sha256'][:8]}" for image in value or ()) if name == "images" else value
+
+
+def _real(images: list[Row[Any]]) -> list[Row[Any]]:
+    """All but the drawn label, in their order."""
+    there = sorted(images, key=lambda image: (image.position, image.id))
+    return [image for image in there if image.kind != PLACEHOLDER]
+
+
 def _image_row(image: Image | Row[Any]) -> Fields:
     return {name: getattr(image, name) for name in ("sha256", "media_type", "width", "height", "size", "kind")}
 
@@ -708,13 +743,6 @@ def _date(iso: str | None) -> date | None:
 
 def _unit(unit: Mapping[str, Any] | RowMapping) -> tuple[str, ...]:
     return tuple(unit[name] for name in ("old_type", "old_name", "old_city", "new_type", "new_name"))
-
-
-def _keep(path: Path, data: bytes) -> None:
-    """Whole or not at all under its name."""
-    if not path.exists():
-        path.with_suffix(".part").write_bytes(data)
-        path.with_suffix(".part").replace(path)
 
 
 def _in(db: Connection, column: Column[Any], values: Sequence[Any], *wanted: Column[Any]) -> list[Row[Any]]:

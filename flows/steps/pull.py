@@ -169,7 +169,7 @@ def import_file(
     registered = list_sources(database)
     same = next((s for s in registered if s.location == file.location and sheet in ("", s.sheet)), None)
     if same is None:
-        return work.take(file, read(_load(file), file.title), _namesake(file, registered))
+        return work.take(file, work.read(file, _load(file)), _namesake(file, registered))
     source = replace(same, encoding=encoding or same.encoding)
     looked = work.look(source, tolerant=False)
     report = work.take(source, looked) if isinstance(looked, Reading) else looked
@@ -181,12 +181,12 @@ def approve_intake(database: Engine, home: Path, plan_id: int, who: str, reason:
     """Lets through exactly the content that was held, if it is still there."""
     plan = _held_plan(database, plan_id, clock.now())
     source = Source(**plan.detail["source"])
-    content = _load(source)
-    if content.digest != plan.detail["content_hash"]:
-        raise SourceRefused(*_changed_since(source.title))
     approval = _Approval(plan_id, plan.digest, who, reason)
     work = _Work(database, home, clock, None, approval=approval)
-    report = work.take(source, read(content, source.title), plan.detail["namesake"])
+    said = work.read(source, _load(source))
+    if said.digest != plan.detail["content_hash"]:
+        raise SourceRefused(*_changed_since(source.title))
+    report = work.take(source, said, plan.detail["namesake"])
     work.remember(source, report)
     return report
 
@@ -224,14 +224,17 @@ class _Work:
         """What a source says, or the report where there is nothing to take."""
         try:
             content = _load(source)
-            if content.digest == source.content_hash:
-                return SourceReport(source=source.name, status="unchanged")
-            held = self._already_held(source, content.digest)
-            return held or read(content, source.name)
+            if known := self._known(source, content.digest):
+                return known
+            said = self.read(source, content)  # only now is known which pictures it names
+            return self._known(source, said.digest) or said
         except SourceRefused as refusal:
             if not tolerant:
                 raise
             return _refused(source.name, refusal)
+
+    def read(self, source: Source, content: Content) -> Reading:
+        return read(content, source.title, self._media)
 
     def take(self, source: Source, said: Reading, namesake: str = "") -> SourceReport:
         """All of it or nothing, under one write lock. `namesake`: the source a file by hand may be a cut copy of."""
@@ -321,6 +324,12 @@ class _Work:
             "decision": "",
         }
         return int(db.execute(insert(PLAN).values(plan).returning(PLAN.c.id)).scalar_one())
+
+    def _known(self, source: Source, digest: str) -> SourceReport | None:
+        """What was taken or held before, with these very pictures."""
+        if digest == source.content_hash:
+            return SourceReport(source=source.name, status="unchanged")
+        return self._already_held(source, digest)
 
     def _already_held(self, source: Source, content_hash: str) -> SourceReport | None:
         """The same held content need not be understood again."""
