@@ -98,7 +98,8 @@ def one_sync(label: str, number: int, size: int) -> tuple[float, float]:
         assert sent.writes == writes, "the idle run wrote"
         bare = cpu(lambda: replay(address, sent.requests))
     print(
-        f"  {label} {number}: ours {ours:.2f} s, bare {bare:.2f} s for {len(sent.requests)} requests = {ours / bare:.2f}x"
+        f"  {label} {number}: ours {ours:.2f} s, bare {bare:.2f} s CPU "
+        f"for {len(sent.requests)} requests = {ours / bare:.2f}x"
     )
     return ours / bare, idle
 

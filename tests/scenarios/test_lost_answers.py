@@ -26,13 +26,12 @@ def test_a_create_without_answer_is_looked_up_and_never_made_twice(lone: World, 
     lone.assert_in_step()
 
 
-@pytest.mark.parametrize("times", [1, 3])
-def test_an_update_without_answer_arrives_once(lone: World, market: str, times: int) -> None:
+def test_an_update_without_answer_arrives_once(lone: World, market: str) -> None:
     products = lone.shrimps(3)
     lone.put(*products)
     lone.night()
     lone.put(*(priced(p, 260_000) for p in products))
-    lose_answers(lone, market, times)
+    lose_answers(lone, market, 3)
 
     lone.night()
     lone.night()
@@ -41,12 +40,11 @@ def test_an_update_without_answer_arrives_once(lone: World, market: str, times: 
     lone.assert_in_step()
 
 
-@pytest.mark.parametrize("times", [1, 3])
-def test_a_delist_without_answer_is_not_undone(lone: World, market: str, times: int) -> None:
+def test_a_delist_without_answer_is_not_undone(lone: World, market: str) -> None:
     lone.put(*lone.shrimps(3))
     lone.night()
     lone.remove("TK001")
-    lose_answers(lone, market, times)
+    lose_answers(lone, market, 3)
 
     lone.night()
     lone.night()
@@ -55,14 +53,13 @@ def test_a_delist_without_answer_is_not_undone(lone: World, market: str, times: 
     assert lone.state(market, "TK001").status == "hidden"
 
 
-@pytest.mark.parametrize("times", [1, 3])
-def test_what_was_applied_without_answer_is_not_sent_again(lone: World, market: str, times: int) -> None:
+def test_what_was_applied_without_answer_is_not_sent_again(lone: World, market: str) -> None:
     """One create, one lost answer: the look-up finds it, so the marketplace never sees a second write of it."""
     lone.put(shrimp(1, lone.picture(1)))
     lone.night()
     undisturbed = lone.writes(market)
     lone.put(shrimp(2, lone.picture(2)))
-    lose_answers(lone, market, times)
+    lose_answers(lone, market, 3)
 
     lone.night()
     lone.night()

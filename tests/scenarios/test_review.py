@@ -59,12 +59,30 @@ def test_going_back_to_the_old_text_after_a_rejection_is_sent(lone: World, marke
     lone.night()
     lone.put(refused(market, good))
     lone.night()
+    refusals = lone.sandboxes[market].show()["requests"]["refused"]
 
     lone.put(good)
     report = lone.night()
 
     assert report.exit_code == DONE, report.as_json()
+    assert lone.sandboxes[market].show()["requests"]["refused"] == refusals
     lone.assert_in_step()
+
+
+@pytest.mark.parametrize("market", REVIEWED, indirect=True)
+def test_healing_does_not_call_a_rejected_listing_live(lone: World, market: str) -> None:
+    good = shrimp(1, lone.picture())
+    lone.put(good)
+    lone.night()
+    lone.put(refused(market, good))
+    lone.night()
+
+    healed = lone.reconcile(heal=True)
+    report = lone.night()
+
+    assert healed.exit_code == report.exit_code == PEOPLE
+    assert lone.state(market, "TK001").outcome == "rejected"
+    assert WORDS[market] in lone.state(market, "TK001").problems[0]["message"]["vi"]
 
 
 def test_a_resting_listing_still_loses_its_star_in_time(lone: World, market: str) -> None:

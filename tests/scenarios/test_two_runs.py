@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import httpx
 import pytest
 
@@ -94,3 +97,26 @@ def test_a_long_run_renews_its_lease(lone: World, market: str) -> None:
     assert report.exit_code == DONE, report.as_json()
     assert len(lone.shown(market)) == 80
     assert lone.clock.monotonic() - begun > 60
+
+
+def test_nothing_leaves_that_could_outlive_the_lease(tmp_path: Path, market: str) -> None:
+    """Fifteen seconds of the lease are left and a request may take twenty: the second one of a change stays here."""
+    world = World(tmp_path, [market], pool=lambda workers: ThreadPoolExecutor(1))
+    world.put(shrimp(1, world.picture()))
+    slow = iter([45.0])
+
+    def after(request: httpx.Request) -> None:
+        if is_write(market, request) or "media" in request.url.path:
+            world.clock.advance(seconds=next(slow, 0.0))
+
+    world.wires[market].after = after
+
+    report = world.night()
+
+    assert report.exit_code == BUSY
+    assert [p["code"] for p in part(report, market).problems] == ["lease-lost"]
+    world.unhook()
+    world.clock.advance(minutes=2)
+    assert world.night().exit_code == DONE
+    world.assert_in_step()
+    world.close()
