@@ -47,10 +47,10 @@ def run_account(
     with guarded(context, account, run_id) as (run, report):
         if run is None:
             return report, None
-        stage("recover", run.recover)
         if dry_run:
             previewed = stage("plan", run.plan, selection, dry_run=True)
         else:
+            stage("recover", run.recover)
             run.work(selection, stage)
         run.finish()
     return report, previewed

@@ -40,6 +40,7 @@ from models.timetable import due_account
 ACCOUNT = core(AccountRow)
 SHARD = 100  # batches: 10-120 s of work, one Prefect task
 ROUNDS = 3  # of planning in one run: an answer may make something due at once
+POLLED = 500  # changes asked about before their answers are written down
 POLL_SECONDS = 0.25  # at least, between two looks at what a marketplace has accepted
 
 Stage = Callable[..., Any]  # (name, call, *arguments) -> what the call gives: Prefect shows each as a task
@@ -148,7 +149,7 @@ class AccountRun:
 
     def poll(self) -> None:
         """Asks once about everything the marketplace accepted but had not finished."""
-        for batch in self._open(ChangeStatus.ACCEPTED, self.account.connector.limits.fetch_size):
+        for batch in self._open(ChangeStatus.ACCEPTED, POLLED):
             pending = [
                 Result(
                     key=r.sku,
@@ -197,16 +198,14 @@ class AccountRun:
         """Sends what is approved and what is due, and once more what the answers made due."""
         for plan_id in self.approved():
             self.carry_out(plan_id, stage)
-        planned = stage("plan", self.plan, selection)
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
+            planned = stage("plan", self.plan, selection.again() if number else selection)
             if planned.plan_id is not None:
                 stage("find", self.find, planned.plan_id)
                 self.carry_out(planned.plan_id, stage)
-            stage("settle", self.settle)
+            if planned.plan_id is not None or number == 0:
+                stage("settle", self.settle)
             if planned.plan_id is None or selection.failed or (selection.force and not selection.skus):
-                return
-            planned = stage("plan", self.plan, selection.again())
-            if planned.plan_id is None:
                 return
 
     def carry_out(self, plan_id: int, stage: Stage = direct) -> None:
