@@ -13,6 +13,7 @@ from models.listing import Item, Listing, Problem, Unlistable
 from models.text import Text, day, money
 from models.value import Value
 
+SHOWN_TEXTS = ("name", "description", "ingredients", "storage", "usage", "warnings")
 TOO_OLD = timedelta(days=PRICE_FRESH_DAYS + 1)
 # domain.md §9.8: no telephone number, e-mail, bank account or outside link inside a listing's texts.
 CONTACT = re.compile(
@@ -99,7 +100,8 @@ def _price_refusals(variant: Variant) -> list[Problem]:
 
 
 def _contacts(product: Product) -> list[tuple[str, str]]:
-    texts = (("name", product.name), ("description", product.description), ("usage", product.usage))
+    """Every text that a listing may show, with the contact data found in it."""
+    texts = ((name, getattr(product, name)) for name in SHOWN_TEXTS)
     return [(field, hit.group(0)) for field, text in texts if text and (hit := CONTACT.search(text))]
 
 

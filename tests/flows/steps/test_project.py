@@ -268,7 +268,7 @@ def test_an_offer_at_its_limits_is_shown(offer: dict[str, Any]) -> None:
         "tanphat.com.vn",
     ],
 )
-@pytest.mark.parametrize("field", ["name", "description", "usage"])
+@pytest.mark.parametrize("field", ["name", "description", "ingredients", "storage", "usage", "warnings"])
 def test_contact_data_keeps_an_item_off_the_shelf(field: str, contact: str) -> None:
     assert shown(product(**{field: f"Tôm khô, liên hệ {contact} nhé"})) == ("contact-in-text",)
 
