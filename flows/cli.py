@@ -28,14 +28,14 @@ from connectors.simulator import Fault
 from flows import accounts as shops
 from flows import care, views
 from flows.screens import EVENTS, KINDS, MODES, STATES, STATUS
-from flows.speaking import Voice, command
+from flows.speaking import Misused, Voice, command
 from flows.steps.account import guarded
 from flows.steps.approve import apply as apply_plan
 from flows.steps.approve import approve as approve_plan
 from flows.steps.approve import refuse as refuse_plan
 from flows.steps.approve import show as show_plan
 from flows.steps.context import Context
-from flows.steps.night import begin, choose, each, know, night, resync
+from flows.steps.night import UnknownSku, begin, choose, each, know, night, resync
 from flows.steps.plan import Selection
 from flows.steps.pull import SourceReport, add_source, import_file, list_sources, remove_source
 from flows.steps.reconcile import reconcile as reconcile_account
@@ -126,7 +126,7 @@ def withdraw(
 ) -> int:
     """Gỡ mặt hàng khỏi mọi sàn ngay. / Take items down everywhere, at once."""
     if not sku or not reason:
-        return _usage(voice, Text("Cần --sku và --reason.", "--sku and --reason are needed."))
+        raise Misused(Text("Cần --sku và --reason.", "--sku and --reason are needed."))
     with _working(voice) as context:
         report = withdraw_items(context, tuple(sku), reason, _who(), undo=undo)
     return _tell_run(voice, report)
@@ -206,14 +206,8 @@ def sources_list(voice: Voice) -> int:
 @command
 def sources_remove(voice: Voice, name: Annotated[str, typer.Argument(help="Tên nguồn.")]) -> int:
     """Ngừng đọc một nguồn; sản phẩm đã nhập vẫn còn. / Stop reading a source; its products stay."""
-    removed = bool(remove_source(open_home(voice.settings), name))
-    text = (
-        Text(f"Đã bỏ nguồn {name}.", f"Removed {name}.")
-        if removed
-        else Text(f"Không có nguồn {name}.", f"No source {name}.")
-    )
-    voice.answer({"removed": removed}, lambda: voice.screen.say(text))
-    return DONE if removed else USAGE
+    removed = remove_source(open_home(voice.settings), name)
+    return _tell_removed(voice, Text(f"nguồn {name}", f"source {name}"), removed=removed, look=SEE_SOURCES)
 
 
 # --- plans ------------------------------------------------------------------------------------------------------------
@@ -232,7 +226,7 @@ def plan(
     with _working(voice) as context:
         if what:
             if what[:-1] not in ([], ["show"]) or not what[-1].isdigit():
-                return _usage(voice, Text("Cách viết: “caybeo plan show SỐ”.", "Write: “caybeo plan show NUMBER”."))
+                raise Misused(Text("Cách viết: “caybeo plan show SỐ”.", "Write: “caybeo plan show NUMBER”."))
             shown = show_plan(context, int(what[-1]))
             voice.answer(shown, lambda: _show_plan(voice, shown))
             return DONE
@@ -340,7 +334,7 @@ def timeline(voice: Voice, sku: Annotated[str, typer.Argument(help="Mã SKU.")])
     """Mọi chuyện đã xảy ra với một mặt hàng. / Everything that happened to one SKU."""
     found = views.timeline(open_home(voice.settings), sku)
     if found is None:
-        return _unknown_sku(voice, sku)
+        raise UnknownSku(sku)
     voice.answer(found, lambda: _show_timeline(voice, found))
     return DONE
 
@@ -443,7 +437,7 @@ def preview(
     chosen = choose(context_of(voice.settings, database), (account,))[0]
     found = views.preview(database, chosen, sku, CLOCK)
     if found is None:
-        return _unknown_sku(voice, sku)
+        raise UnknownSku(sku)
 
     def show() -> None:
         voice.screen.console.print_json(data=voice.plain(found["payload"]), ensure_ascii=False)
@@ -479,8 +473,8 @@ def accounts_add(
     database = open_home(voice.settings)
     found = connector(marketplace, voice.settings.allowed)
     if mode and mode not in found.modes:
-        return _usage(
-            voice, Text(f"Chế độ phải là: {', '.join(found.modes)}.", f"The mode must be: {', '.join(found.modes)}.")
+        raise Misused(
+            Text(f"Chế độ phải là: {', '.join(found.modes)}.", f"The mode must be: {', '.join(found.modes)}.")
         )
     secrets = _credentials(found, env or [], stdin=stdin)
     row = shops.add(
@@ -566,13 +560,7 @@ def accounts_check(voice: Voice, name: Annotated[str, typer.Argument()]) -> int:
 def accounts_remove(voice: Voice, name: Annotated[str, typer.Argument()]) -> int:
     """Xóa khai báo một gian hàng; tin trên sàn vẫn còn. / Forget a shop; its listings stay."""
     removed = shops.remove(open_home(voice.settings), name)
-    text = (
-        Text(f"Đã bỏ gian hàng {name}.", f"Removed {name}.")
-        if removed
-        else Text(f"Không có gian hàng {name}.", f"No account {name}.")
-    )
-    voice.answer({"removed": removed}, lambda: voice.screen.say(text))
-    return DONE if removed else USAGE
+    return _tell_removed(voice, Text(f"gian hàng {name}", f"account {name}"), removed=removed, look=SEE_ACCOUNTS)
 
 
 @app.command("connectors")
@@ -739,7 +727,7 @@ def db_backup(voice: Voice, file: Annotated[Path, typer.Argument(help="Tệp đ�
 def db_restore(voice: Voice, file: Annotated[Path, typer.Argument(help="Bản sao lưu.")]) -> int:
     """Khôi phục; sau đó phải đọc lại mọi sàn. / Restore; every account must then be read back."""
     if not file.is_file():
-        return _usage(voice, Text(f"Không có tệp {file}.", f"There is no file {file}."))
+        raise Misused(Text(f"Không có tệp {file}.", f"There is no file {file}."))
     care.restore(voice.settings, file)
     text = Text(
         "Đã khôi phục. Chạy “caybeo reconcile” trước khi gửi gì.",
@@ -797,13 +785,22 @@ def _source_code(report: SourceReport) -> int:
     )
 
 
-def _usage(voice: Voice, text: Text) -> int:
-    voice.answer({"error": {"code": "usage", "message": text}}, lambda: voice.screen.say(text, style="red"))
-    return USAGE
+SEE_SOURCES = Text("→ Xem “caybeo sources list”.", "→ See “caybeo sources list”.")
+SEE_ACCOUNTS = Text("→ Xem “caybeo accounts list”.", "→ See “caybeo accounts list”.")
 
 
-def _unknown_sku(voice: Voice, sku: str) -> int:
-    return _usage(voice, Text(f"Không có mã SKU “{sku}” trong danh mục.", f"There is no SKU “{sku}” in the catalogue."))
+def _tell_removed(voice: Voice, what: Text, *, removed: bool, look: Text) -> int:
+    """What became of a `remove`, and where to look when there was nothing of that name."""
+
+    def show() -> None:
+        if removed:
+            voice.screen.say(Text(f"Đã bỏ {what.vi}.", f"Removed {what.en}."))
+            return
+        voice.screen.say(Text(f"Không có {what.vi}.", f"There is no {what.en}."), style="red")
+        voice.screen.say(look)
+
+    voice.answer({"removed": removed}, show)
+    return DONE if removed else USAGE
 
 
 def _who() -> str:

@@ -21,12 +21,13 @@ from connectors.registry import UnknownMarketplace
 from flows.accounts import AccountRefused
 from flows.screens import Screen
 from flows.settings import Settings
+from flows.steps.account import code_of
 from flows.steps.approve import PlanRefused
 from flows.steps.night import UnknownAccount, UnknownSku
 from flows.steps.pull import SourceRefused
 from models.database import DatabaseBroken
 from models.lease import Busy
-from models.report import AUTHORISE, BUSY, DONE, DOWN, REFUSED, USAGE
+from models.report import BUSY, DONE, REFUSED, USAGE
 from models.text import Lang, Text, local
 from models.value import asdict
 
@@ -34,6 +35,14 @@ Json = Annotated[bool, typer.Option("--json", help="Một tài liệu JSON ra st
 Language = Annotated[str, typer.Option("--lang", help="vi hoặc en. / vi or en.", show_default=False)]
 
 _log = logging.getLogger(__name__)
+
+
+class Misused(Exception):
+    """The command was not given what it needs."""
+
+    def __init__(self, message: Text) -> None:
+        super().__init__(message.en)
+        self.message = message
 
 
 @dataclass(kw_only=True)
@@ -108,8 +117,10 @@ def _voice(*, json: bool, lang: str) -> Voice:
     try:
         settings = Settings(**({"lang": lang} if lang else {}))  # type: ignore[arg-type]  # pydantic checks it
     except ValidationError as error:
-        fields = ", ".join(str(e["loc"][0]) for e in error.errors())
-        sys.stderr.write(f"Thiết lập không hợp lệ / invalid setting: {fields}\n")
+        fields = [str(e["loc"][0]) for e in error.errors()]
+        names = ", ".join(f"{field} (CAYBEO_{field.upper()})" for field in fields)
+        sys.stderr.write(f"Thiết lập không hợp lệ / invalid setting: {names}\n")
+        sys.stderr.write("→ Sửa biến môi trường hoặc tùy chọn đó rồi chạy lại. / Correct that variable or option and run again.\n")
         raise typer.Exit(USAGE) from None
     stream = sys.stderr if json else sys.stdout
     return Voice(
@@ -123,6 +134,8 @@ def _explain(voice: Voice, error: Exception) -> int:
     """The sentence, next step and exit code of an error that ends a command."""
     if isinstance(error, SourceRefused):
         return _refuse(voice, REFUSED, "refused", error.message, error.next_step)
+    if isinstance(error, Misused):
+        return _refuse(voice, USAGE, "usage", error.message, INVALID_NEXT)
     if isinstance(error, AccountRefused | PlanRefused):
         return _refuse(voice, USAGE, "usage", error.message, error.next_step)
     if isinstance(error, Busy):
@@ -130,8 +143,7 @@ def _explain(voice: Voice, error: Exception) -> int:
         return _refuse(voice, BUSY, "busy", text, WAIT)
     if isinstance(error, ConnectorError):
         problem = problem_of(error)
-        code = {"AuthorisationFailed": AUTHORISE, "Misconfigured": USAGE}.get(type(error).__name__, DOWN)
-        return _refuse(voice, code, problem.code, problem.message, problem.next_step)
+        return _refuse(voice, code_of(error), problem.code, problem.message, problem.next_step)
     if isinstance(error, UnknownAccount | UnknownSku | UnknownMarketplace):
         message, next_step = UNKNOWN[type(error)]
         return _refuse(voice, USAGE, "unknown", message.fill(name=error.args[0]), next_step)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -14,14 +13,6 @@ TERM_MONTHS = 36  # QĐ 26/2026/QĐ-TTg art. 4: a certificate runs 36 months fro
 EXTENSION_DAYS = 180  # the same, art. 12.3: at most 180 days beyond its term, while a dossier is judged
 PRICE_FRESH_DAYS = 30
 SERVICE_SET = 26
-
-
-class ProducerType(StrEnum):
-    COOPERATIVE = "hợp tác xã"
-    COOPERATIVE_GROUP = "tổ hợp tác"
-    COMPANY = "doanh nghiệp"
-    HOUSEHOLD = "hộ kinh doanh"
-    ESTABLISHMENT = "cơ sở sản xuất"
 
 
 class CertificateStatus(StrEnum):
@@ -147,7 +138,3 @@ def add_months(day: date, months: int) -> date:
         except ValueError:
             continue
     raise AssertionError("every month has a 28th")
-
-
-def prices(variants: Iterable[Variant]) -> list[Money]:
-    return [v.price for v in variants if v.price]

@@ -126,8 +126,9 @@ class AccountRun:
     def look_up(self) -> None:
         """Reads what became of changes without an answer, once a read surely sees what a write did."""
         limits = self.account.connector.limits
-        for batch in self._open(ChangeStatus.UNKNOWN, limits.fetch_size):
-            self._clock.sleep(limits.settle_after)
+        for number, batch in enumerate(self._open(ChangeStatus.UNKNOWN, limits.fetch_size)):
+            if number == 0:
+                self._clock.sleep(limits.settle_after)
             found = self._client.fetch([row.sku for row in batch])
             with self.transaction() as db:
                 self._settler.looked_up(db, batch, found, self._clock.now())
@@ -265,7 +266,7 @@ class AccountRun:
         """Notes why the account could not go on."""
         problem = problem_of(error)
         self.report.status = "failed"
-        self.report.code = _code(error)
+        self.report.code = code_of(error)
         self.report.problems.append(_problem(problem.code, problem.message, problem.next_step))
 
     def finish(self) -> AccountReport:
@@ -421,7 +422,8 @@ def _maybe(transaction: Any, *, undo: bool) -> Iterator[Connection]:
         nested.rollback()
 
 
-def _code(error: ConnectorError) -> int:
+def code_of(error: ConnectorError) -> int:
+    """The exit code of what stopped an account."""
     for kinds, code in (((AuthorisationFailed,), AUTHORISE), ((Misconfigured,), USAGE)):
         if isinstance(error, kinds):
             return code

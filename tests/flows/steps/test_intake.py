@@ -12,8 +12,7 @@ from sqlalchemy import insert, select, update
 
 from flows.steps.pull import add_source, import_file, pull
 from models.catalogue import CertificateStatus
-from models.database import open_database, reading, writing
-from models.migrations import ensure
+from models.database import reading, writing
 from models.records import product_of
 from models.tables import (
     AccountRow,
@@ -28,40 +27,6 @@ from models.tables import (
 )
 
 SHIPPED = Path(__file__).parents[3] / "data"
-
-
-class Clock:
-    def __init__(self):
-        self.at = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
-
-    def now(self):
-        return self.at
-
-    def monotonic(self):
-        return 0.0
-
-    def sleep(self, seconds):
-        raise AssertionError("an intake never waits")
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def home(tmp_path):
-    folder = tmp_path / "home"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def database(home):
-    engine = open_database(f"sqlite:///{home / 'caybeo.db'}")
-    ensure(engine)
-    yield engine
-    engine.dispose()
 
 
 def sheet(path, *rows):

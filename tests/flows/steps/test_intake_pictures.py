@@ -31,12 +31,6 @@ def clock():
 
 
 @pytest.fixture
-def home(tmp_path):
-    (tmp_path / "home").mkdir()
-    return tmp_path / "home"
-
-
-@pytest.fixture
 def database(home):
     engine = open_database(f"sqlite:///{home / 'caybeo.db'}")
     ensure(engine)

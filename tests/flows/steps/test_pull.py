@@ -3,7 +3,7 @@
 import csv
 import shutil
 import sqlite3
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import openpyxl
@@ -19,8 +19,7 @@ from flows.steps.pull import (
     pull,
     remove_source,
 )
-from models.database import open_database, reading, writing
-from models.migrations import ensure
+from models.database import reading, writing
 from models.tables import (
     AccountRow,
     ListingState,
@@ -34,40 +33,6 @@ from models.tables import (
 
 SHIPPED = Path(__file__).parents[3] / "data"
 HEAD = ("Mã sản phẩm", "Tên sản phẩm")
-
-
-class Clock:
-    def __init__(self):
-        self.at = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
-
-    def now(self):
-        return self.at
-
-    def monotonic(self):
-        return 0.0
-
-    def sleep(self, seconds):
-        raise AssertionError("a pull never waits")
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def home(tmp_path):
-    folder = tmp_path / "home"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def database(home):
-    engine = open_database(f"sqlite:///{home / 'caybeo.db'}")
-    ensure(engine)
-    yield engine
-    engine.dispose()
 
 
 def sheet(path, *lines):
