@@ -120,7 +120,9 @@ def _voice(*, json: bool, lang: str) -> Voice:
         fields = [str(e["loc"][0]) for e in error.errors()]
         names = ", ".join(f"{field} (CAYBEO_{field.upper()})" for field in fields)
         sys.stderr.write(f"Thiết lập không hợp lệ / invalid setting: {names}\n")
-        sys.stderr.write("→ Sửa biến môi trường hoặc tùy chọn đó rồi chạy lại. / Correct that variable or option and run again.\n")
+        sys.stderr.write(
+            "→ Sửa biến môi trường hoặc tùy chọn đó rồi chạy lại. / Correct that variable or option and run again.\n"
+        )
         raise typer.Exit(USAGE) from None
     stream = sys.stderr if json else sys.stdout
     return Voice(
