@@ -5,13 +5,15 @@ BIN := $(VENV)/bin
 export PYTHONUTF8 := 1
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
-.PHONY: run test lint types bench ui lock clean help
+.PHONY: run test lint types bench bench-against sim sim-mutants ids ui lock clean help
 
 help:
 	@echo "make run    import the shipped catalogue, sync it to the sandbox marketplaces"
 	@echo "make ui     start the Prefect server, worker and deployments (Ctrl-C stops)"
 	@echo "make test   lint, types, tests"
 	@echo "make bench  speed and memory as ratios"
+	@echo "make sim    whole runs under every fault there is, by seed (SEEDS=15000); sim-mutants: is it strict enough"
+	@echo "make ids    what can go wrong, and the tests that show what happens then"
 	@echo "make lock   renew the lock files"
 	@echo "make clean  remove the environment, caches and the local home (.caybeo)"
 
@@ -46,10 +48,24 @@ types: $(VENV)/.test
 	$(BIN)/mypy
 
 test: lint types
-	$(BIN)/pytest -q -n 2 --dist loadfile
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+
+SEEDS ?= 15000
+
+sim: $(VENV)/.test
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+sim-mutants: $(VENV)/.test
+	$(BIN)/python -m tests.simulation.mutate
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks.bench
+
+ids: $(VENV)/.test
+	@$(BIN)/python -m tests.failure_ids
+
+bench-against: $(VENV)/.test
+	$(BIN)/python -m tests.benchmarks.against $(REF)
 
 lock:
 	$(PYTHON) -m venv .lock-venv

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from models.change import Change
 from models.clock import Clock
-from models.listing import Item, Listing, Remote, Unlistable
+from models.listing import Facet, Item, Listing, Remote, Unlistable
 from models.outcome import Result
 from models.text import Text
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Safety = Literal["A", "B", "C", "D"]
 Mode = Literal["api", "file", "dormant"]
+OnDrift = Literal["report", "heal", "adopt", "ignore"]
+OnDeleted = Literal["ask", "recreate", "leave"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,19 +67,36 @@ class Capabilities:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
-    """What a person settled for one account; project reads nothing else of it."""
+    """What a person settled for one account; project reads nothing of it from `requests_per_minute` on.
+
+    `drift` says what happens to a facet that was edited there: report it, heal it (send ours again), adopt it (theirs
+    stays until our record changes) or ignore it; `deleted` whether a listing that was deleted there is made again.
+    """
 
     sandbox: bool = False
     age_gate: bool = False  # buyers under 18 neither find nor see nor buy alcohol
     cashless_only: bool = False
     requests_per_minute: int = 0  # agreed with the operator; 0 = what the connector declares
+    drift: dict[Facet, OnDrift] = field(default_factory=dict)  # a facet that is not named is reported
+    deleted: OnDeleted = "ask"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seller:
+    """Whose credentials these are: an id that stays the same, and the shop's name."""
+
+    id: str
+    name: str
+
+    def __str__(self) -> str:
+        return self.name if self.name == self.id else f"{self.name} ({self.id})"
 
 
 class Client(Protocol):
     """One account's calls. Raises ConnectorError; one of push or poll then counts for every change in it."""
 
-    def check(self) -> str:
-        """Reads who the credentials belong to: the seller's id or name there."""
+    def check(self) -> Seller:
+        """Reads who the credentials belong to."""
 
     def push(self, changes: Sequence[Change]) -> list[Result]:
         """Sends one batch: exactly one Result per change, in any order."""

@@ -2,19 +2,26 @@
 
 ConnectorError
 ├── NotSent               nothing left this machine: the change stays due
+│   ├── Interrupted       because this run was asked to end
+│   ├── OutOfTime         because this run's time is over
+│   ├── Down              because the marketplace has not answered for a while
+│   └── NotRecorded       because our own database could not note the request
 ├── Throttled             refused for now: wait until `retry_after`, the change stays due
 ├── Unanswered            sent, but no answer that can be trusted: look up before anything else
 ├── Refused               this change is refused: a person mends `field`, nothing is repeated
 ├── Conflict              someone else changed the listing: read it back, plan again
 ├── AuthorisationFailed   the account must be authorised again: the whole account stops
 └── Misconfigured         wrong address, redirect, foreign host, bad certificate: the whole account stops
+    └── ClockSkew         this machine's clock is wrong: refused, hence not done
 """
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from connectors.problems import label
 from models.listing import Problem
-from models.text import Text
+from models.text import Text, local
 
 
 class ConnectorError(Exception):
@@ -39,6 +46,27 @@ class ConnectorError(Exception):
 
 class NotSent(ConnectorError):
     pass
+
+
+class Interrupted(NotSent):
+    def __init__(self) -> None:
+        super().__init__("interrupted")
+
+
+class OutOfTime(NotSent):
+    def __init__(self) -> None:
+        super().__init__("out-of-time")
+
+
+class Down(NotSent):
+    def __init__(self, since: datetime) -> None:
+        super().__init__("down", local(since))
+        self.since = since
+
+
+class NotRecorded(NotSent):
+    def __init__(self, words: str) -> None:
+        super().__init__("not-recorded", words)
 
 
 class Throttled(ConnectorError):
@@ -67,6 +95,10 @@ class Misconfigured(ConnectorError):
     pass
 
 
+class ClockSkew(Misconfigured):
+    corrected = False  # whether signatures bear the marketplace's own time from now on
+
+
 SENTENCES: dict[type[ConnectorError], tuple[Text, Text]] = {
     Refused: (
         Text("Sàn từ chối: {words} (mã {code}).", "The marketplace refused: {words} (code {code})."),
@@ -78,6 +110,37 @@ SENTENCES: dict[type[ConnectorError], tuple[Text, Text]] = {
     NotSent: (
         Text("Chưa kết nối được với sàn ({code}).", "The marketplace could not be reached ({code})."),
         Text("Không cần làm gì: lần chạy sau tự gửi lại.", "Nothing to do: the next run tries again."),
+    ),
+    Interrupted: (
+        Text("Đã dừng theo yêu cầu trước khi xong.", "Stopped as asked, before the end."),
+        Text("Chạy lại khi cần: hệ thống làm tiếp từ chỗ đang dở.", "Run again when it suits: it goes on from there."),
+    ),
+    OutOfTime: (
+        Text(
+            "Lượt chạy đã hết thời gian nên dừng lại; những thay đổi chưa gửi vẫn còn trong kế hoạch.",
+            "The run's time is over; what was not sent stays planned.",
+        ),
+        Text("Không cần làm gì: lần chạy sau làm tiếp.", "Nothing to do: the next run goes on."),
+    ),
+    Down: (
+        Text(
+            "Sàn không trả lời từ {words}; hệ thống tạm ngừng gửi.",
+            "The marketplace has not answered since {words}; nothing more is sent for now.",
+        ),
+        Text(
+            "Không cần làm gì: lần chạy sau thử lại một lần, sàn trả lời thì gửi tiếp.",
+            "Nothing to do: the next run tries once, and goes on if it is answered.",
+        ),
+    ),
+    NotRecorded: (
+        Text(
+            "Không ghi được vào cơ sở dữ liệu nên chưa gửi gì ({code}).",
+            "Our database could not be written, so nothing was sent ({code}).",
+        ),
+        Text(
+            "Kiểm tra chỗ trống trên ổ đĩa và chạy “caybeo doctor”, rồi chạy lại.",
+            "Check the room on the disk and run “caybeo doctor”, then run again.",
+        ),
     ),
     Throttled: (
         Text("Sàn yêu cầu gửi chậm lại ({code}).", "The marketplace asked for slower sending ({code})."),
@@ -110,6 +173,13 @@ SENTENCES: dict[type[ConnectorError], tuple[Text, Text]] = {
             "The marketplace's address or certificate is wrong ({code}).",
         ),
         Text("Kiểm tra --base-url của tài khoản.", "Check the account's --base-url."),
+    ),
+    ClockSkew: (
+        Text(
+            "Sàn từ chối vì đồng hồ của máy này chạy sai ({code}).",
+            "The marketplace refused because this machine's clock is wrong ({code}).",
+        ),
+        Text("Bật đồng bộ giờ cho máy rồi chạy lại.", "Turn on time synchronisation, then run again."),
     ),
 }
 

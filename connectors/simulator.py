@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import httpx
 import msgspec
 
+from connectors.typed import typed
 from models.clock import Clock, SystemClock
 
 Effect = Literal["read", "write", "refused"]
@@ -177,7 +178,7 @@ class Sandbox:
         raw = self.state.get("fault", "next")
         if raw is None:
             return None
-        fault = msgspec.convert(raw, Fault)
+        fault = typed(raw, Fault)
         if fault.times <= 1:
             self.state.delete("fault", "next")
         else:

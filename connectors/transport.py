@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tenacity import RetryCallState, Retrying
 
+from connectors.bodies import Unparsed, parse
+from connectors.breaker import Breaker, Health, ThisRunOnly
 from connectors.contract import Connector, Media, Policy, Rate
-from connectors.errors import ConnectorError, Misconfigured, NotSent, Throttled, Unanswered
-from connectors.throttle import PATIENCE_SECONDS, Throttle
+from connectors.errors import (
+    AuthorisationFailed,
+    ClockSkew,
+    ConnectorError,
+    Down,
+    Interrupted,
+    Misconfigured,
+    NotRecorded,
+    NotSent,
+    OutOfTime,
+    Refused,
+    Throttled,
+    Unanswered,
+)
+from connectors.gate import AUTH, NOTHING_LEFT, open_client
+from connectors.rate_headers import allowances, retry_after
+from connectors.throttle import PATIENCE_SECONDS, STEP_SECONDS, Permit, Throttle
 from models.clock import Clock
+from models.window import QuotaStore
 
-BODY_BYTES = 10 * 1024 * 1024
 READ_ATTEMPTS = 5
 WRITE_ATTEMPTS = 3
 BASE_SECONDS, THROTTLED_SECONDS, CAP_SECONDS = 0.5, 1.0, 60.0
-AUTH = "auth"  # the operation of requests that only fetch a token
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
-
-_log = logging.getLogger(__name__)
-_decode = msgspec.json.Decoder().decode  # refuses NaN and Infinity
+BUDGET, RETRY_COSTS, TIMEOUT_COSTS = 100, 5, 10  # tokens; a success at once gives one back
+TIMEOUTS = {"ConnectTimeout", "PoolTimeout", "ReadTimeout", "WriteTimeout", "deadline"}
+OTHER_TLS = ("WRONG_VERSION_NUMBER", "UNSUPPORTED_PROTOCOL", "PROTOCOL_VERSION", "HANDSHAKE_FAILURE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,47 +53,12 @@ class Reply:
     data: Any  # parsed JSON, or None for an empty body
 
 
-def open_client(
-    base_url: str,
-    *,
-    auth: httpx.Auth,
-    seconds: float,
-    in_flight: int,
-    before: Callable[[httpx.Request], None] = lambda request: None,
-    transport: httpx.BaseTransport | None = None,
-) -> httpx.Client:
-    """Builds every httpx client of the project; refuses plain http beyond loopback."""
-    limits = httpx.Limits(max_connections=in_flight, max_keepalive_connections=in_flight)
-    parts = urlsplit(base_url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
-        raise Misconfigured("insecure-address", f"{parts.scheme}://{parts.hostname}", field="base_url")
-    return httpx.Client(
-        base_url=base_url,
-        auth=auth,
-        transport=Paced(transport or httpx.HTTPTransport(limits=limits, trust_env=False), before),
-        timeout=httpx.Timeout(seconds, connect=min(10.0, seconds)),
-        follow_redirects=False,
-        trust_env=False,
-        headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "caybeo"},
-    )
-
-
-class Paced(httpx.BaseTransport):
-    """Asks before every request that really leaves, the ones for a token included."""
-
-    def __init__(self, inner: httpx.BaseTransport, before: Callable[[httpx.Request], None]) -> None:
-        self._inner, self._before = inner, before
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        self._before(request)
-        return self._inner.handle_request(request)
-
-    def close(self) -> None:
-        self._inner.close()
-
-
 class Session:
-    """One account for one run: client, limits, media. Connectors call it and never httpx."""
+    """One account for one run: client, limits, media. Connectors call it and never httpx.
+
+    `ends` is when the run must be over, on the monotonic clock; `before_send` may still stop a request at the last
+    moment. `quota` and `health` remember for the next run.
+    """
 
     def __init__(
         self,
@@ -93,28 +72,44 @@ class Session:
         rng: random.Random,
         transport: httpx.BaseTransport | None = None,
         before_send: Callable[[], None] = lambda: None,
+        quota: QuotaStore | None = None,
+        health: Health | None = None,
+        ends: float | None = None,
     ) -> None:
         limits = connector.limits
         self.clock = clock
         self.media = media
         self.credentials = credentials
-        self.throttle = Throttle(agreed_rates(connector, policy), clock)
+        self._seconds = limits.request_seconds
+        self._ends = ends
+        self.throttle = Throttle(agreed_rates(connector, policy), clock, quota, self._seconds)
         self.requests = 0
+        self._breaker = Breaker(clock, health or ThisRunOnly())
+        self._budget = Budget()
         self._lock = threading.Lock()
         self._before_send = before_send
         self._classify = connector.classify
         self._rng = rng
+        self._refused: AuthorisationFailed | None = None
+        self._theirs = TheirClock(clock)
         self._client = open_client(
             base_url,
-            auth=connector.auth(credentials, clock),
-            seconds=limits.request_seconds,
+            auth=connector.auth(credentials, self._theirs),
+            seconds=self._seconds,
             in_flight=limits.in_flight,
-            before=self._before,
+            hosts=connector.hosts,
+            clock=clock,
+            gate=self,
             transport=transport,
         )
 
     def close(self) -> None:
         self._client.close()
+
+    def settle(self) -> None:
+        """Writes down when the last requests ended: without it their permits are held until their deadlines."""
+        with suppress(NotRecorded):
+            self.throttle.settle()
 
     def call(
         self,
@@ -140,20 +135,93 @@ class Session:
             content = msgspec.json.encode(json)
             kind.setdefault("Content-Type", "application/json")
         arguments: dict[str, Any] = {"content": content, "files": files, "params": params, "headers": kind}
-        for attempt in self._attempts(READ_ATTEMPTS if method == "GET" else WRITE_ATTEMPTS, repeat=repeat):
+        attempts = Attempts(READ_ATTEMPTS if method == "GET" else WRITE_ATTEMPTS, repeat=repeat)
+        was_down = self._breaker.down_since
+        try:
+            reply = self._attempted(attempts, operation, method, path, arguments)
+        except (NotSent, Throttled, Refused, AuthorisationFailed, Misconfigured) as error:
+            if attempts.doubt is not None and method != "GET":
+                raise attempts.doubt from None  # it may have been carried out then, whatever the last attempt met
+            if was_down and type(error) is NotSent and self._breaker.down_since:
+                raise Down(was_down) from None
+            raise
+        if was_down:
+            self.throttle.ease()
+        return reply
+
+    def leave(self, request: httpx.Request) -> Permit:
+        """A permit to send, and the last look whether to."""
+        self._go_on()
+        permit = self.throttle.wait(request.extensions.get("operation", AUTH), self._still)
+        try:
+            self._still()
+        except Exception:
+            self.throttle.arrived(permit)
+            raise
+        with self._lock:
+            self.requests += 1
+        return permit
+
+    def arrived(self, permit: Permit, response: httpx.Response | None) -> None:
+        self.throttle.arrived(permit)
+        if response is None:
+            return
+        said = allowances(response.headers, self.clock)
+        if said:
+            self.throttle.reported(permit, said)
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            self.throttle.refused(permit, retry_after(response.headers, self.clock) or THROTTLED_SECONDS)
+
+    def _still(self) -> None:
+        """Raises where a request that has waited may not leave any more."""
+        self._go_on()
+        self._before_send()
+
+    def _go_on(self) -> None:
+        if self._refused is not None:
+            error = self._refused
+            raise AuthorisationFailed(error.code, error.words, message=error.message, next_step=error.next_step)
+        if self._ends is not None and self.clock.monotonic() + self._seconds > self._ends:
+            raise OutOfTime
+
+    def _attempted(
+        self, attempts: Attempts, operation: str, method: str, path: str, arguments: dict[str, Any]
+    ) -> Reply:
+        for attempt in Retrying(
+            retry=attempts.may_repeat,
+            wait=self._back_off,
+            stop=self._gives_up(attempts),
+            sleep=self._rest,
+            reraise=True,
+        ):
             with attempt:
-                return self._once(operation, method, path, arguments)
+                reply = self._once(operation, method, path, arguments)
+                if attempts.error is None:
+                    self._budget.earn()
+                return reply
         raise AssertionError("tenacity reraises")
 
-    def _attempts(self, most: int, *, repeat: bool) -> Retrying:
-        kinds = (NotSent, Throttled, Unanswered) if repeat else (NotSent, Throttled)
-        return Retrying(
-            retry=retry_if_exception(lambda error: isinstance(error, kinds) and not _too_far(error)),
-            stop=stop_after_attempt(most),
-            wait=self._back_off,
-            sleep=self.clock.sleep,
-            reraise=True,
-        )
+    def _gives_up(self, attempts: Attempts) -> Callable[[RetryCallState], bool]:
+        def stop(state: RetryCallState) -> bool:
+            if state.attempt_number >= attempts.most or self._breaker.down_since is not None:
+                return True
+            wait = state.upcoming_sleep
+            if wait > PATIENCE_SECONDS or self._runs_out_in(wait):
+                return True
+            return not self._budget.pays(attempts.error)
+
+        return stop
+
+    def _runs_out_in(self, seconds: float) -> bool:
+        return self._ends is not None and self.clock.monotonic() + seconds + self._seconds > self._ends
+
+    def _rest(self, seconds: float) -> None:
+        """In steps, so that the account stays ours meanwhile and a run that is asked to end does."""
+        while seconds > 0:
+            step = min(seconds, STEP_SECONDS)
+            self.clock.sleep(step)
+            seconds -= step
+            self._still()
 
     def _back_off(self, state: RetryCallState) -> float:
         """Full jitter; what the marketplace asked for is the floor."""
@@ -164,66 +232,105 @@ class Session:
         return max(floor, jitter)
 
     def _once(self, operation: str, method: str, path: str, arguments: dict[str, Any]) -> Reply:
-        try:
-            with self._client.stream(method, path, extensions={"operation": operation}, **arguments) as response:
-                body = _read(response)
-        except ConnectorError:
-            raise
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise _unreachable(error) from None
-        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
-            raise Unanswered(type(error).__name__) from None
-        return self._judge(operation, response, body)
+        with self._breaker.watching():
+            try:
+                with self._client.stream(method, path, extensions={"operation": operation}, **arguments) as response:
+                    body = b"".join(response.iter_raw())
+            except AuthorisationFailed as error:
+                self._refused = error
+                raise
+            except ConnectorError:
+                raise
+            except NOTHING_LEFT as error:
+                raise _unreachable(error) from None
+            except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+                raise Unanswered(type(error).__name__) from None
+            return self._judge(response, body)
 
-    def _before(self, request: httpx.Request) -> None:
-        self.throttle.wait(request.extensions.get("operation", AUTH))
-        self._before_send()
-        with self._lock:
-            self.requests += 1
-
-    def _judge(self, operation: str, response: httpx.Response, body: bytes) -> Reply:
+    def _judge(self, response: httpx.Response, body: bytes) -> Reply:
         if response.is_redirect:
             raise Misconfigured("redirect", f"HTTP {response.status_code}", field="base_url")
-        data = parse(body)
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            seconds = retry_after(response.headers, self.clock)
-            self.throttle.refused(operation, seconds or THROTTLED_SECONDS)
-            raise Throttled("429", retry_after=seconds)
+            raise Throttled("429", retry_after=retry_after(response.headers, self.clock))
         if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
             raise Unanswered(f"HTTP {response.status_code}")
+        data = parse(body)
         if isinstance(data, Unparsed):
             raise Unanswered(data.reason)
         error = self._classify(response, data)
+        if isinstance(error, AuthorisationFailed):
+            self._refused = error
+        if isinstance(error, ClockSkew):
+            error.corrected = self._theirs.learn(response.headers)
         if error is not None:
             raise error
         return Reply(response.status_code, response.headers, data)
 
 
-@dataclass(frozen=True, slots=True)
-class Unparsed:
-    reason: str
+class Attempts:
+    """What the attempts of one call have met so far."""
+
+    def __init__(self, most: int, *, repeat: bool) -> None:
+        self.most, self._repeat = most, repeat
+        self.doubt: Unanswered | None = None
+        self.error: BaseException | None = None
+
+    def may_repeat(self, state: RetryCallState) -> bool:
+        """Whether it does no harm to send again."""
+        self.error = error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, Unanswered):
+            self.doubt = error
+            return self._repeat
+        if isinstance(error, ClockSkew):  # refused, hence not done; once, with the marketplace's own time
+            return error.corrected and state.attempt_number == 1
+        return isinstance(error, NotSent | Throttled) and not isinstance(error, Interrupted | OutOfTime | Down)
 
 
-def parse(body: bytes) -> Any:
-    """The JSON in a body, None for an empty one, Unparsed where it is something else."""
-    if not body:
-        return None
-    try:
-        return _decode(body)
-    except (ValueError, RecursionError):
-        return Unparsed("not-json")
+class Budget:
+    """What an account may spend on retries in one run: where much fails, more of it helps nobody."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tokens = BUDGET
+
+    def earn(self) -> None:
+        with self._lock:
+            self._tokens = min(BUDGET, self._tokens + 1)
+
+    def pays(self, error: BaseException | None) -> bool:
+        """Whether one more retry can be afforded; one after a time-out costs twice as much."""
+        cost = TIMEOUT_COSTS if isinstance(error, ConnectorError) and error.code in TIMEOUTS else RETRY_COSTS
+        with self._lock:
+            if self._tokens < cost:
+                return False
+            self._tokens -= cost
+            return True
 
 
-def retry_after(headers: Mapping[str, str], clock: Clock) -> float | None:
-    """Retry-After in seconds or as an HTTP date; None where it is missing or rubbish."""
-    value = headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, ((at if at.tzinfo else at.replace(tzinfo=UTC)) - clock.now()).total_seconds())
+class TheirClock:
+    """Our clock, put right by the marketplace once it has refused a signature for its time; only signatures use it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead = timedelta()
+
+    def now(self) -> datetime:
+        return self._clock.now() + self._ahead
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
+
+    def learn(self, headers: Mapping[str, str]) -> bool:
+        """From an answer's Date; False where it has none."""
+        try:
+            at = parsedate_to_datetime(headers.get("Date", ""))
+        except ValueError:
+            return False
+        self._ahead = (at if at.tzinfo else at.replace(tzinfo=UTC)) - self._clock.now()
+        return True
 
 
 def agreed_rates(connector: Connector, policy: Policy) -> tuple[Rate, ...]:
@@ -233,22 +340,10 @@ def agreed_rates(connector: Connector, policy: Policy) -> tuple[Rate, ...]:
     return connector.limits.rates
 
 
-def _too_far(error: BaseException) -> bool:
-    """Asked to wait longer than a run does: the next run goes on."""
-    return isinstance(error, Throttled) and (error.retry_after or 0.0) > PATIENCE_SECONDS
-
-
-def _read(response: httpx.Response) -> bytes:
-    chunks, size = [], 0
-    for chunk in response.iter_raw():
-        size += len(chunk)
-        if size > BODY_BYTES:
-            raise Unanswered("body-too-large")
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
 def _unreachable(error: httpx.HTTPError) -> ConnectorError:
-    if "CERTIFICATE" in str(error).upper():
+    words = str(error).upper()
+    if "CERTIFICATE" in words:
         return Misconfigured("certificate", field="base_url")
+    if any(sign in words for sign in OTHER_TLS):
+        return Misconfigured("tls", field="base_url")
     return NotSent(type(error).__name__)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,16 +13,17 @@ from urllib.parse import urlsplit
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import BaseModel, SecretStr
-from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy import Connection, Engine, delete, select, update
 
 from connectors.contract import Connector, Policy
+from connectors.gate import LOOPBACK
 from connectors.registry import UnknownMarketplace, connector, names
 from connectors.simulator import Sandbox, SandboxTransport
-from connectors.transport import LOOPBACK
 from flows.settings import Settings
 from flows.steps.context import Account
 from models.clock import Clock
 from models.database import reading, upsert, writing
+from models.faultpoint import fp
 from models.tables import AccountRow, Credential, core
 from models.text import Text
 from models.timetable import due_account, enrol, rest
@@ -75,7 +78,7 @@ def ensure_sandboxes(settings: Settings, database: Engine, clock: Clock) -> None
     missing = [name for name in names() if name not in there]
     if not missing:
         return
-    with writing(database) as db:
+    with writing(database, "sandbox-accounts") as db:
         for name in missing:
             _insert(
                 db, connector(name), name, clock, sandbox=True, mode="api", base_url="", policy=Policy(sandbox=True)
@@ -105,7 +108,8 @@ def add(
     model = found.credentials(**credentials)
     policy = Policy(sandbox=trial, age_gate=age_gate, cashless_only=age_gate, requests_per_minute=per_minute)
     chosen = mode or ("api" if trial else found.live_mode)
-    with writing(database) as db:
+    with writing(database, "account-add") as db:
+        policy = _kept(db, name, policy)
         _insert(db, found, name, clock, sandbox=trial, mode=chosen, base_url=address, policy=policy)
         saved = {"account": name, "ciphertext": Safe(settings).close(model), "saved_at": clock.now()}
         upsert(db, CREDENTIAL, [saved], ["account"])
@@ -114,11 +118,32 @@ def add(
         return AccountRow(**db.execute(select(ACCOUNT).where(ACCOUNT.c.name == name)).one()._mapping)
 
 
+def settle_drift(database: Engine, name: str, drift: Mapping[str, str], deleted: str = "") -> Policy | None:
+    """Changes what happens to listings that were edited or deleted there; None for an account nobody knows."""
+    mine = ACCOUNT.c.name == name
+    with writing(database, "account-policy") as db:
+        row = db.execute(select(ACCOUNT.c.policy).where(mine)).one_or_none()
+        if row is None:
+            return None
+        stored = row.policy | {"drift": row.policy.get("drift", {}) | drift}
+        stored |= {"deleted": deleted} if deleted else {}
+        policy = msgspec.convert(stored, Policy)
+        db.execute(update(ACCOUNT).where(mine).values(policy=asdict(policy)))
+        return policy
+
+
 def remove(database: Engine, name: str) -> bool:
     """Forgets a shop and its credentials; its listings on the marketplace stay as they are."""
-    with writing(database) as db:
+    with writing(database, "account-remove") as db:
         db.execute(delete(CREDENTIAL).where(CREDENTIAL.c.account == name))
         return db.execute(delete(ACCOUNT).where(ACCOUNT.c.name == name)).rowcount == 1
+
+
+def _kept(db: Connection, name: str, policy: Policy) -> Policy:
+    """Entering credentials again does not take back what was settled about drift."""
+    stored = db.execute(select(ACCOUNT.c.policy).where(ACCOUNT.c.name == name)).scalar()
+    before = msgspec.convert(stored or {}, Policy)
+    return replace(policy, drift=before.drift, deleted=before.deleted)
 
 
 def _insert(
@@ -142,10 +167,10 @@ def _insert(
         "policy": asdict(policy),
         "seller": "",
         "mapping_version": found.mapping_version,
-        "needs_reconcile": False,
         "created_at": clock.now(),
     }
-    upsert(db, ACCOUNT, [row], ["name"])
+    there = db.execute(select(ACCOUNT.c.needs_reconcile).where(ACCOUNT.c.name == name)).scalar()
+    upsert(db, ACCOUNT, [row | {"needs_reconcile": bool(there)}], ["name"])  # new credentials prove nothing was sent
     enrol(db, clock.now())
     due_account(db, name, clock.now(), "mapping")
 
@@ -156,7 +181,7 @@ def _simulated(row: Any) -> bool:
 
 
 def _account(settings: Settings, row: Any, ciphertext: bytes | None) -> Account:
-    found = connector(row.marketplace, settings.allowed)
+    found = _patient(connector(row.marketplace, settings.allowed), settings.request_seconds)
     policy = msgspec.convert(row.policy, Policy)
     if _simulated(row):
         return _sandbox_account(settings, row, found, policy)
@@ -172,6 +197,7 @@ def _account(settings: Settings, row: Any, ciphertext: bytes | None) -> Account:
         base_url=row.base_url,
         policy=policy,
         credentials=credentials,
+        seller=row.seller,
     )
 
 
@@ -191,6 +217,11 @@ def _sandbox_account(settings: Settings, row: Any, found: Connector, policy: Pol
     )
 
 
+def _patient(found: Connector, seconds: float) -> Connector:
+    """The connector with the operator's own deadline for a request, where one is set."""
+    return replace(found, limits=replace(found.limits, request_seconds=seconds)) if seconds else found
+
+
 def _granted(policy: Policy, per_minute: int) -> Policy:
     return Policy(**{**asdict(policy), "requests_per_minute": policy.requests_per_minute or per_minute})
 
@@ -207,10 +238,17 @@ def _opened(value: Any) -> Any:
 
 
 def _key_file(path: Path) -> str:
-    """The key beside the database's folder, made once with mode 0600."""
+    """The key beside the database's folder, made once with mode 0600: under its name it is whole, or not there."""
     if not path.exists():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        part = path.with_name(f"{path.name}.{os.getpid()}")
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(Fernet.generate_key())
+            os.fsync(file.fileno())
+        fp("key.written")
+        with suppress(FileExistsError):  # another process was faster: its key is the one
+            path.hardlink_to(part)
+        part.unlink()
+        fp("key.placed")
     return path.read_text()
 
 

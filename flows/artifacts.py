@@ -17,6 +17,7 @@ from prefect.artifacts import (
 )
 
 from flows.screens import COUNTED, KINDS, MODES, REASONS, STATUS
+from flows.steps.approve import SHORT
 from flows.steps.plan import Planned
 from models.listing import FACET_NAMES
 from models.report import AccountReport, RunReport
@@ -63,6 +64,12 @@ def publish_preview(planned: Planned, name: str, lang: Lang) -> None:
         create_table_artifact(rows, key=f"changes-{slug(name)}", description=CHANGES.to(lang))
 
 
+def publish_audit(findings: Sequence[Mapping[str, Any]], lang: Lang) -> None:
+    """What the timetable has forgotten, under a key that stays the same from run to run."""
+    if rows := [_problem_row(one["account"], {"field": "", **one}, lang) for one in findings[:MOST_ROWS]]:
+        create_table_artifact(rows, key="problems-audit", description=PROBLEMS.to(lang))
+
+
 def slug(name: str) -> str:
     """Artifact keys allow lower-case letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", fold(name)).strip("-") or "x"
@@ -107,6 +114,7 @@ def plan_page(plan: Mapping[str, Any], lang: Lang) -> str:
         parts.append(_grid([head.to(lang) for head in CHANGE_HEADS], shown))
     if plan["expires_at"]:
         parts.append(UNTIL.fill(until=local(plan["expires_at"])).to(lang))
+    parts.append(SEAL.fill(digest=plan["digest"][:SHORT]).to(lang))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -336,6 +344,10 @@ TODO = Text("{name}: cần xem", "{name}: to look at")
 MORE = Text("- … và {count} việc nữa, xem bảng.", "- … and {count} more, see the table.")
 CATALOGUE = Text("danh mục", "the catalogue")
 WAITS = Text("Kế hoạch {plan} ({where}) chờ duyệt", "Plan {plan} ({where}) waits for approval")
+SEAL = Text(
+    "Mã của kế hoạch: `{digest}`. Chỉ đúng những thay đổi này được gửi.",
+    "Code of this plan: `{digest}`. Exactly these changes are sent.",
+)
 UNTIL = Text("Trả lời trước **{until}**; sau đó kế hoạch hết hạn.", "Answer before **{until}**; then the plan expires.")
 DECIDE = Text(
     "→ Mở lượt chạy **review-plan-{plan}**, bấm ⋮ → *Resume* để duyệt hoặc từ chối.",

@@ -5,26 +5,44 @@ from __future__ import annotations
 import platform
 import shutil
 import stat
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Engine, Row, delete, select, update
+from sqlalchemy.exc import DatabaseError
 
 from connectors.registry import connector, names
 from flows.accounts import AccountRefused, accounts, sandbox_of
 from flows.settings import Settings
 from models.change import ChangeStatus
-from models.clock import Clock
-from models.database import WAL_SAFE, DatabaseBroken, check, open_database, reading, sqlite3, sqlite_file, writing
+from models.clock import Clock, SystemClock
+from models.database import (
+    WAL_SAFE,
+    DatabaseBroken,
+    DatabaseDown,
+    check,
+    copy_file,
+    finish_replacing,
+    open_database,
+    reading,
+    replace_file,
+    sqlite3,
+    sqlite_file,
+    upsert,
+    writing,
+)
+from models.lease import LEASE, Busy, gone
 from models.ledger import OPEN_ROW, OUTBOX
-from models.migrations import HEAD
+from models.migrations import HEAD, ensure
 from models.migrations import version as schema_version
-from models.tables import RemoteMedia, core
+from models.tables import Quota, RemoteMedia, core
 from models.text import Text
 from models.timetable import ACCOUNT, STATE
+
+QUOTA = core(Quota)
+FORGOTTEN_TOKENS = 1_000_000  # more than there are runs between a backup and its restoring
 
 Finding = dict[str, Any]  # name, ok, message
 
@@ -47,35 +65,68 @@ def examine(settings: Settings, database: Engine) -> list[Finding]:
 
 def backup(settings: Settings, target: Path) -> None:
     """A consistent copy of a database in use. Raises AccountRefused for one that is not SQLite."""
-    source = _own_file(settings)
-    with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(target)) as copy:
-        live.backup(copy)
-    target.chmod(0o600)
+    copy_file(_own_file(settings), target)
 
 
 def restore(settings: Settings, source: Path) -> None:
-    """Puts a backup in the place of the database; every account must be read back before anything is written."""
-    trial = open_database(f"sqlite:///{source}")
+    """Puts a backup in the place of the database; every account must be read back before anything is written.
+
+    That is written into a copy before the copy takes the place: a crash leaves the old database, or one that knows.
+    """
+    target = _own_file(settings)
+    finish_replacing(target)
+    used = _quotas(target)
+    copy_file(source, copy := target.with_name(f"{target.name}.restoring"))
+    trial = open_database(f"sqlite:///{copy}")
     try:
-        check(trial)
-        if schema_version(trial) is None:
-            raise DatabaseBroken("no schema")
+        _prepare(trial, source, used)
     finally:
         trial.dispose()
-    target = _own_file(settings)
-    with closing(sqlite3.connect(source)) as kept, closing(sqlite3.connect(target)) as live:
-        kept.backup(live)
-    database = open_database(settings.url)
-    with writing(database) as db:
-        db.execute(update(ACCOUNT).values(needs_reconcile=True))
-    database.dispose()
+    replace_file(copy, target)
+
+
+def mark_restored(database: Engine, used: Sequence[Row[Any]] = ()) -> int:
+    """A database that comes from an earlier time has forgotten sends, and who held which account since.
+
+    Every account has to be read back first; the tokens leap over all that were given in the forgotten time. `used`
+    are the quotas that the later database knew. Gives the number of accounts.
+    """
+    with writing(database, "restored") as db:
+        db.execute(update(LEASE).values(token=LEASE.c.token + FORGOTTEN_TOKENS, holder="", expires_at=None, crashes=0))
+        upsert(db, QUOTA, [dict(row._mapping) for row in used], ["account", "rate"])
+        return db.execute(update(ACCOUNT).values(needs_reconcile=True)).rowcount
+
+
+def _prepare(trial: Engine, source: Path, used: Sequence[Row[Any]]) -> None:
+    check(trial)
+    if schema_version(trial) is None:
+        raise DatabaseBroken("no schema", str(source))
+    ensure(trial)
+    mark_restored(trial, used)
+
+
+def _quotas(target: Path) -> Sequence[Row[Any]]:
+    """What the marketplaces have counted, where the present database can still say. Raises Busy while a run writes."""
+    if not target.exists():
+        return ()
+    database = open_database(f"sqlite:///{target}")
+    try:
+        with reading(database) as db:
+            for row in db.execute(select(LEASE).where(LEASE.c.expires_at > SystemClock().now())):
+                if not gone(row.holder):
+                    raise Busy(row.account, row.holder, row.expires_at)
+            return db.execute(select(QUOTA)).fetchall()
+    except (DatabaseBroken, DatabaseError):  # damaged, or of a schema that does not know them
+        return ()
+    finally:
+        database.dispose()
 
 
 def reset_sandbox(settings: Settings, database: Engine, marketplace: str, clock: Clock) -> list[str]:
     """An empty simulated marketplace, and records that know it is empty. Gives the accounts that begin anew."""
     sandbox_of(settings, marketplace).reset()
     now = clock.now()
-    with writing(database) as db:
+    with writing(database, "sandbox-reset") as db:
         where = (ACCOUNT.c.marketplace == marketplace, ACCOUNT.c.sandbox)
         mine = [row.name for row in db.execute(select(ACCOUNT.c.name).where(*where))]
         rows = (OUTBOX.c.account.in_(mine), OPEN_ROW)
@@ -87,6 +138,9 @@ def reset_sandbox(settings: Settings, database: Engine, marketplace: str, clock:
             "baseline": {},
             "price": None,
             "stock": None,
+            "adopted": {},
+            "healed": {},
+            "doubt": False,
         }
         due = {"due_at": now, "due_reason": "changed", "attempts": 0, "problems": [], "note": "", "outcome": ""}
         db.execute(update(STATE).where(STATE.c.account.in_(mine)).values(**fresh, **due))
@@ -98,7 +152,7 @@ def reset_sandbox(settings: Settings, database: Engine, marketplace: str, clock:
 def _try(name: str, look: Callable[[], str]) -> Finding:
     try:
         return {"name": name, "ok": True, "message": look()}
-    except (AccountRefused, DatabaseBroken, OSError, LookupError, ImportError, ValueError) as error:
+    except (AccountRefused, DatabaseDown, OSError, LookupError, ImportError, ValueError) as error:
         return {"name": name, "ok": False, "message": str(error)}
 
 

@@ -27,15 +27,17 @@ from connectors.registry import connector, foreign, names
 from connectors.simulator import Fault
 from flows import accounts as shops
 from flows import care, views
-from flows.screens import EVENTS, KINDS, MODES, STATES, STATUS
+from flows.screens import EVENTS, KINDS, MODES, ON_DELETED, ON_DRIFT, STATES, STATUS
 from flows.speaking import Misused, Voice, command
 from flows.steps.account import guarded
+from flows.steps.approve import SHORT
 from flows.steps.approve import apply as apply_plan
 from flows.steps.approve import approve as approve_plan
 from flows.steps.approve import refuse as refuse_plan
 from flows.steps.approve import show as show_plan
+from flows.steps.audit import audit as audit_accounts
 from flows.steps.context import Context
-from flows.steps.night import UnknownSku, begin, choose, each, know, night, resync
+from flows.steps.night import UnknownAccount, UnknownSku, begin, choose, each, know, night, resync, until_stopped
 from flows.steps.plan import Selection
 from flows.steps.pull import SourceReport, add_source, import_file, list_sources, remove_source
 from flows.steps.reconcile import reconcile as reconcile_account
@@ -116,6 +118,17 @@ def reconcile(
     return _tell_run(voice, report)
 
 
+@app.command("audit")
+@command
+def audit(voice: Voice, account: AccountNames = None) -> int:
+    """So từng tin với danh mục để chắc lịch không bỏ sót gì; chỉ đọc. / Prove that the timetable forgot nothing."""
+    with _working(voice) as context:
+        report = audit_accounts(context, choose(context, tuple(account or ())))
+    document = {"accounts": report.accounts, "forgotten": report.forgotten, "findings": report.findings}
+    voice.answer(document, lambda: voice.screen.audit(report))
+    return report.code
+
+
 @app.command("withdraw")
 @command
 def withdraw(
@@ -145,8 +158,11 @@ def import_(
     encoding: Annotated[str, typer.Option("--encoding", help="Bảng mã, mặc định UTF-8.")] = "",
 ) -> int:
     """Nhập bảng tính vào danh mục. / Take a spreadsheet into the catalogue."""
-    database = open_home(voice.settings)
-    report = import_file(database, voice.settings.place, file, CLOCK, sheet=sheet, encoding=encoding, dry_run=dry_run)
+    with _working(voice) as context:
+        report = import_file(
+            context.database, context.home, file, CLOCK,
+            sheet=sheet, encoding=encoding, dry_run=dry_run, progress=until_stopped(context),
+        )  # fmt: skip
 
     def show() -> None:
         voice.screen.source(report)
@@ -238,8 +254,10 @@ def plan(
 
 
 def _show_plan(voice: Voice, shown: dict[str, Any]) -> None:
-    """One plan as it stands: why it waits, and what it would do."""
+    """One plan as it stands: why it waits, under which code it is approved, and what it would do."""
     if shown["status"] == "held":
+        code = shown["digest"][:SHORT]
+        voice.screen.say(Text(f"Mã của kế hoạch: {code}", f"Code of this plan: {code}"))
         voice.screen.plan(shown)
     if shown["changes"]:
         voice.screen.changes(shown)
@@ -298,16 +316,21 @@ def approve(
     plan_id: Annotated[int, typer.Argument(help="Số kế hoạch đang chờ.")],
     reason: Reason = "",
     refuse: Annotated[bool, typer.Option("--refuse", help="Không cho gửi.")] = False,
-    digest: Annotated[str, typer.Option("--digest", help="Chỉ duyệt nếu kế hoạch còn đúng mã này.")] = "",
+    digest: Annotated[
+        str, typer.Option("--digest", help="Chỉ duyệt nếu kế hoạch còn đúng mã này (ít nhất 8 ký tự).")
+    ] = "",
 ) -> int:
     """Duyệt một kế hoạch đang chờ và thực hiện luôn. / Let a held plan through and carry it out."""
     with _working(voice) as context:
+        shown = show_plan(context, plan_id)
+        if shown["status"] == "held" and not voice.json:
+            voice.screen.approval(shown)
         if refuse:
             refuse_plan(context, plan_id, _who(), reason)
             text = Text(f"Đã từ chối kế hoạch {plan_id}; không gửi gì.", f"Refused plan {plan_id}; nothing is sent.")
             voice.answer({"plan_id": plan_id, "status": "refused"}, lambda: voice.screen.say(text))
             return DONE
-        report = approve_plan(context, plan_id, _who(), reason, digest=digest)
+        report = approve_plan(context, plan_id, _who(), reason, digest=digest or shown["digest"])
         if isinstance(report, RunReport):
             return _tell_run(voice, report)
         voice.screen.source(report) if not voice.json else None
@@ -527,10 +550,59 @@ def accounts_list(voice: Voice) -> int:
         }
         for a in shops.accounts(voice.settings, database)
     ]
-    heads = Text("Tài khoản", "account"), Text("Sàn", "marketplace"), Text("Chế độ", "mode"), Text("Địa chỉ", "address")
-    cells = [(r["account"], r["marketplace"], MODES[r["mode"]].to(voice.lang), r["base_url"]) for r in rows]
+    heads = (
+        Text("Tài khoản", "account"),
+        Text("Sàn", "marketplace"),
+        Text("Chế độ", "mode"),
+        Text("Địa chỉ", "address"),
+        Text("Khi bị sửa trên sàn", "when edited there"),
+    )
+    cells = [
+        (
+            r["account"],
+            r["marketplace"],
+            MODES[r["mode"]].to(voice.lang),
+            r["base_url"],
+            voice.screen.on_drift(r["policy"]),
+        )
+        for r in rows
+    ]
     voice.answer({"accounts": rows}, lambda: voice.screen.table(heads, cells))
     return DONE
+
+
+@accounts_app.command("policy")
+@command
+def accounts_policy(
+    voice: Voice,
+    name: Annotated[str, typer.Argument(help="Tên gian hàng.")],
+    drift: Annotated[
+        list[str] | None,
+        typer.Option("--drift", help="PHẦN=CÁCH: content, price, stock, images = report, heal, adopt, ignore."),
+    ] = None,
+    deleted: Annotated[str, typer.Option("--deleted", help="Tin bị xóa trên sàn: ask, recreate, leave.")] = "",
+) -> int:
+    """Xem hoặc đặt cách xử lý khi tin bị sửa, bị xóa trên sàn. / What happens to listings edited or deleted there."""
+    rules = _rules(drift or [], deleted)
+    policy = shops.settle_drift(open_home(voice.settings), name, rules, deleted)
+    if policy is None:
+        raise UnknownAccount(name)
+    told = voice.screen.on_drift(policy)
+    document = {"account": name, "drift": policy.drift, "deleted": policy.deleted}
+    voice.answer(document, lambda: voice.screen.say(Text(f"{name} – {told}", f"{name} – {told}")))
+    return DONE
+
+
+def _rules(given: list[str], deleted: str) -> dict[str, str]:
+    rules = dict(pair.partition("=")[::2] for pair in given)
+    wrong = [f"{facet}={rule}" for facet, rule in rules.items() if facet not in FACET_NAMES or rule not in ON_DRIFT]
+    wrong += [deleted] if deleted and deleted not in ON_DELETED else []
+    if wrong:
+        raise Misused(
+            Text(f"Không hiểu: {', '.join(wrong)}. Ví dụ: --drift price=heal --deleted recreate.",
+                 f"Not understood: {', '.join(wrong)}. For example: --drift price=heal --deleted recreate.")
+        )  # fmt: skip
+    return rules
 
 
 @accounts_app.command("check")
@@ -538,12 +610,12 @@ def accounts_list(voice: Voice) -> int:
 def accounts_check(voice: Voice, name: Annotated[str, typer.Argument()]) -> int:
     """Hỏi sàn xem thông tin đăng nhập còn dùng được không (chỉ đọc). / Read-only check of the credentials."""
     with _working(voice) as context:
-        chosen, seller = choose(context, (name,))[0], ""
+        chosen, seller = choose(context, (name,))[0], None
         with guarded(context, chosen, context.new_id()) as (run, report):
             if run is not None:
-                seller = run.check()
+                seller = run.known()
     text = Text(f"{name}: kết nối tốt, gian hàng “{seller}”.", f"{name}: connected, shop “{seller}”.")
-    document = {"account": name, "ok": bool(seller), "seller": seller, "problems": report.problems}
+    document = {"account": name, "ok": bool(seller), "seller": str(seller or ""), "problems": report.problems}
 
     def show() -> None:
         if seller:
@@ -737,6 +809,19 @@ def db_restore(voice: Voice, file: Annotated[Path, typer.Argument(help="Bản sa
     return DONE
 
 
+@db_app.command("restored")
+@command
+def db_restored(voice: Voice) -> int:
+    """Sau khi tự khôi phục bên ngoài (PostgreSQL): buộc đọc lại mọi sàn. / After a restore made elsewhere."""
+    marked = care.mark_restored(open_home(voice.settings))
+    text = Text(
+        "Đã ghi nhận. Chạy “caybeo reconcile” trước khi gửi gì.",
+        "Noted. Run “caybeo reconcile” before anything is sent.",
+    )
+    voice.answer({"accounts": marked}, lambda: voice.screen.say(text))
+    return DONE
+
+
 # --- shared -----------------------------------------------------------------------------------------------------------
 
 
@@ -745,10 +830,11 @@ def _working(voice: Voice) -> Iterator[Context]:
     """The context of a command that may take a while; a progress bar where someone is looking."""
     database = open_home(voice.settings)
     if voice.json or not sys.stdout.isatty():
-        yield context_of(voice.settings, database)
+        with voice.stop.listening():
+            yield context_of(voice.settings, database, stop=voice.stop)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=voice.screen.console, transient=True) as bars:
+    with voice.stop.listening(), Progress(*columns, console=voice.screen.console, transient=True) as bars:
         rows: dict[str, Any] = {}
 
         def told(account: str, stage: str, done: int, total: int) -> None:
@@ -757,7 +843,7 @@ def _working(voice: Voice) -> Iterator[Context]:
             rows[label] = task
             bars.update(task, completed=done, total=total)
 
-        yield context_of(voice.settings, database, told)
+        yield context_of(voice.settings, database, told, voice.stop)
 
 
 STAGES = {"push": Text("đang gửi", "sending"), "settle": Text("đợi sàn xác nhận", "waiting for the marketplace")}

@@ -70,7 +70,7 @@ def _wait(context: Context, started: dict[str, UUID]) -> dict[str, State[Any]]:
     latest = context.clock.monotonic() + NIGHT_SECONDS
     ended: dict[str, State[Any]] = {}
     with get_client(sync_client=True) as client:
-        while len(ended) < len(started) and context.clock.monotonic() < latest:
+        while len(ended) < len(started) and context.clock.monotonic() < latest and not context.stopping():
             context.clock.sleep(POLL_SECONDS)
             for name in started.keys() - ended.keys():
                 state = client.read_flow_run(started[name]).state

@@ -16,7 +16,7 @@ from pydantic import Field
 from flows.artifacts import plan_page
 from flows.endings import ended
 from flows.stages import both, lang, opened, readable, stage
-from flows.steps.approve import PlanRefused, approve, refuse, show
+from flows.steps.approve import SHORT, PlanRefused, approve, refuse, show
 from flows.steps.context import Context
 from models.report import RunReport
 from models.text import Text, number
@@ -44,13 +44,16 @@ def review(plan_id: int) -> State[Any]:
     """
     with opened() as context:
         try:
-            return _decide(context, plan_id, _ask(context, plan_id))
+            return _decide(context, plan_id, *_ask(context, plan_id))
         except PlanRefused as refused:  # answered elsewhere, too old, or unknown: nothing is left to do
             return Completed(name="Not open", message=both(refused.message, refused.next_step).to(lang()))
 
 
-def _ask(context: Context, plan_id: int) -> Answer:
-    """Suspends the run until someone answers; resumed, the run comes here again and gets the answer."""
+def _ask(context: Context, plan_id: int) -> tuple[Answer, str]:
+    """Suspends the run until someone answers; resumed, the run comes here again and gets the answer.
+
+    The answer is kept under the digest of what was shown: to another plan nobody has answered yet.
+    """
     plan = show(context, plan_id)
     page = plan_page(plan, lang())
     left = _seconds_left(plan["expires_at"], context.clock.now())
@@ -59,14 +62,15 @@ def _ask(context: Context, plan_id: int) -> Answer:
     else:
         raise PlanRefused(CLOSED.fill(plan=plan_id), NOTHING_TO_DO)
     question = Answer.with_initial_data(description=page)
-    return suspend_flow_run(wait_for_input=question, key=f"plan-{plan_id}", timeout=left)
+    key = f"plan-{plan_id}-{plan['digest'][:SHORT]}"
+    return suspend_flow_run(wait_for_input=question, key=key, timeout=left), plan["digest"]
 
 
-def _decide(context: Context, plan_id: int, answer: Answer) -> State[Any]:
+def _decide(context: Context, plan_id: int, answer: Answer, digest: str) -> State[Any]:
     if answer.decision == NO:
         stage("refuse", refuse, context, plan_id, answer.who, answer.reason)
         return Completed(name="Refused", message=REFUSED.fill(plan=plan_id, who=answer.who).to(lang()))
-    done = stage("approve", approve, context, plan_id, answer.who, answer.reason)
+    done = stage("approve", approve, context, plan_id, answer.who, answer.reason, digest=digest)
     if isinstance(done, RunReport):
         return ended(context, done, done.accounts[0].account)
     changed = number(done.new + done.changed + done.removed)

@@ -8,6 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from connectors.contract import Policy
+from flows.steps.approve import SHORT
+from flows.steps.audit import AuditReport
 from flows.steps.pull import SourceReport
 from models.listing import FACET_NAMES
 from models.report import AccountReport, RunReport
@@ -23,6 +26,7 @@ STATUS = {
     "taken": Text("đã nhận", "taken in"),
     "refused": Text("bị từ chối", "refused"),
 }
+FIRST = 20  # changes of a plan that an approval prints
 REFUSED = Text("không được duyệt", "refused by a person")
 SHOWN, WITHHELD, NOT_YET = Text("đang đăng", "listed"), Text("không đăng", "withheld"), Text("chưa xét", "not yet")
 STATES = {
@@ -55,6 +59,18 @@ REASONS = {
     "contact-in-text": Text("văn bản có thông tin liên hệ", "contact data in text"),
     "star-not-shown": Text("đăng không kèm sao OCOP (chứng nhận hết hạn hoặc chưa rõ)", "shown without OCOP star"),
     "old-price": Text("giá lâu chưa xác nhận lại", "price confirmed long ago"),
+    "deleted-there": Text("đã bị xóa trên sàn, không tự đăng lại", "deleted there, not made again unasked"),
+}
+ON_DRIFT = {
+    "report": Text("báo", "report"),
+    "heal": Text("gửi lại bản của danh mục", "send ours again"),
+    "adopt": Text("giữ bản trên sàn", "let theirs stay"),
+    "ignore": Text("bỏ qua", "ignore"),
+}
+ON_DELETED = {
+    "ask": Text("hỏi", "ask"),
+    "recreate": Text("đăng lại", "list again"),
+    "leave": Text("để vậy", "leave it"),
 }
 SANDBOX = Text("SANDBOX – sàn mô phỏng, không phải sàn thật", "SANDBOX – simulated, not the real marketplace")
 MODES = {
@@ -94,6 +110,36 @@ class Screen:
         for row in rows:
             table.add_row(*(str(cell) for cell in row))
         self.console.print(table)
+
+    def on_drift(self, policy: Policy) -> str:
+        """What happens to listings that were edited or deleted there, where that is not to report and to ask."""
+        parts = [
+            f"{FACET_NAMES[facet].to(self.lang)}: {ON_DRIFT[rule].to(self.lang)}"
+            for facet, rule in policy.drift.items()
+            if rule != "report"
+        ]
+        if policy.deleted != "ask":
+            parts.append(f"{Text('bị xóa', 'deleted').to(self.lang)}: {ON_DELETED[policy.deleted].to(self.lang)}")
+        return "; ".join(parts) or ON_DRIFT["report"].to(self.lang)
+
+    def audit(self, report: AuditReport) -> None:
+        """Per account how many listings were compared, and what was forgotten."""
+        heads = ("Tài khoản", "account"), ("Đã so", "compared"), ("Khớp", "in step"), ("Đến hạn", "due")
+        more = ("Đang gửi", "under way"), ("Đang nghỉ", "resting"), ("Bị bỏ sót", "forgotten")
+        rows = [
+            (a.account, "–", "–", "–", "–", "–", "–")
+            if a.quiet
+            else (a.account, *map(number, (a.checked, a.equal, a.due, a.under_way, a.resting, a.forgotten)))
+            for a in report.accounts
+        ]
+        self.table([Text(*h) for h in (*heads, *more)], rows)
+        for finding in report.findings:
+            self.problem(finding | {"key": f"{finding['account']} {finding['key']}"})
+        if not report.forgotten:
+            self.say(Text("Lịch không bỏ sót gì.", "The timetable has forgotten nothing."))
+        elif report.forgotten > len(report.findings):
+            more_of = number(report.forgotten - len(report.findings))
+            self.say(Text(f"  … và {more_of} mục nữa.", f"  … and {more_of} more."))
 
     def run(self, report: RunReport) -> None:
         for account in report.accounts:
@@ -162,6 +208,18 @@ class Screen:
                 f"Refuse: “caybeo approve {plan['id']} --refuse --reason …”.",
             )
         )
+
+    def approval(self, plan: Mapping[str, Any]) -> None:
+        """What an approval is about to let through: how much, why it waited, and the first changes."""
+        counts = "; ".join(f"{number(n)} {KINDS[k].to(self.lang)}" for k, n in plan["counts"].items() if k in KINDS)
+        self.say(APPROVING.fill(plan=plan["id"], digest=plan["digest"][:SHORT], counts=counts or "–"), style="bold")
+        for reason in plan["reasons"]:
+            self.console.print(f"  [red]■[/] {self.told(reason)}", highlight=False)
+        if plan["changes"]:
+            self.changes({"changes": plan["changes"][:FIRST]})
+        if len(plan["changes"]) > FIRST:
+            more = number(len(plan["changes"]) - FIRST)
+            self.say(MORE.fill(count=more, plan=plan["id"]))
 
     def _example(self, example: Mapping[str, Any]) -> str:
         name = f"{example.get('sku') or example.get('record', '')} {example.get('name', '')}"
@@ -246,6 +304,11 @@ class Screen:
         self.table(heads, rows)
 
 
+APPROVING = Text("Kế hoạch {plan}, mã {digest}: {counts}.", "Plan {plan}, code {digest}: {counts}.")
+MORE = Text(
+    "  … và ít nhất {count} thay đổi nữa: “caybeo plan show {plan}”.",
+    "  … and at least {count} more changes: “caybeo plan show {plan}”.",
+)
 KINDS = {
     "create": Text("đăng mới", "create"),
     "update": Text("cập nhật", "update"),
@@ -266,6 +329,7 @@ EVENTS = {
     "looked-up-absent": Text("tra lại: sàn chưa có", "looked up: not there"),
     "superseded": Text("được thay bằng kế hoạch mới hơn", "replaced by a newer plan"),
     "cancelled": Text("đã hủy", "cancelled"),
+    "expired": Text("quá 24 giờ không ai duyệt", "not approved within 24 hours"),
     "held": Text("chờ duyệt", "waits for approval"),
     "approved": Text("đã duyệt", "approved"),
     "refused": Text("không duyệt", "refused"),

@@ -14,7 +14,9 @@ from models.text import Lang
 
 
 class Settings(BaseSettings):
-    """CAYBEO_HOME, CAYBEO_DATABASE_URL, CAYBEO_LANG, CAYBEO_LEASE_SECONDS, CAYBEO_KEY, CAYBEO_CONNECTORS."""
+    """CAYBEO_HOME, CAYBEO_DATABASE_URL, CAYBEO_LANG, CAYBEO_LEASE_SECONDS, CAYBEO_RUN_SECONDS, CAYBEO_REQUEST_SECONDS,
+    CAYBEO_KEY, CAYBEO_CONNECTORS, CAYBEO_LOG_LEVEL.
+    """
 
     model_config = SettingsConfigDict(env_prefix="CAYBEO_", extra="ignore")
 
@@ -22,6 +24,8 @@ class Settings(BaseSettings):
     database_url: SecretStr = SecretStr("")
     lang: Lang = "vi"
     lease_seconds: float = Field(default=60.0, ge=5, le=3600)
+    run_seconds: float = Field(default=7200.0, ge=60, le=86_400)  # a run sends nothing after that
+    request_seconds: float = Field(default=0.0, ge=0, le=600)  # a request's deadline; 0 = what the connector declares
     key: SecretStr = SecretStr("")  # Fernet keys, newest first, comma-separated; default: <home>/secret.key
     connectors: str = ""  # names of foreign connectors that may be loaded, comma-separated
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"

@@ -3,10 +3,12 @@
 import functools
 import inspect
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -16,7 +18,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from sqlalchemy.exc import DatabaseError
 
-from connectors.errors import ConnectorError, problem_of
+from connectors.errors import SENTENCES, ConnectorError, Interrupted, problem_of
 from connectors.registry import UnknownMarketplace
 from flows.accounts import AccountRefused
 from flows.screens import Screen
@@ -25,7 +27,9 @@ from flows.steps.account import code_of
 from flows.steps.approve import PlanRefused
 from flows.steps.night import UnknownAccount, UnknownSku
 from flows.steps.pull import SourceRefused
-from models.database import DatabaseBroken
+from flows.stopping import Stopping
+from flows.troubles import code_of_trouble, trouble
+from models.database import DatabaseLocked
 from models.lease import Busy
 from models.report import BUSY, DONE, REFUSED, USAGE
 from models.text import Lang, Text, local
@@ -52,6 +56,7 @@ class Voice:
     settings: Settings
     json: bool
     screen: Screen
+    stop: Stopping = field(default_factory=Stopping)
 
     @property
     def lang(self) -> Lang:
@@ -95,11 +100,15 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
             code = function(voice, *args, **kwargs)
         except (typer.Exit, typer.Abort):
             raise
+        except (BrokenPipeError, SystemExit):  # the reader had enough, as `head` has: rich makes the second of it
+            _close_stdout()
+            code = UNREAD
         except KeyboardInterrupt:
-            code = _refuse(voice, 130, "interrupted", STOPPED, STOPPED_NEXT)
+            code = _refuse(voice, INTERRUPTED, "interrupted", STOPPED, STOPPED_NEXT)
         except Exception as error:  # noqa: BLE001  # the last resort: no traceback ever reaches an operator
             code = _explain(voice, error)
-        raise typer.Exit(code or DONE)
+        code = _stopped(voice) if voice.stop.asked() else code
+        raise typer.Exit(_flushed(voice) or code or DONE)
 
     signature = inspect.signature(function)
     extra = [
@@ -132,6 +141,41 @@ def _voice(*, json: bool, lang: str) -> Voice:
     )
 
 
+def _stopped(voice: Voice) -> int:
+    """After the report of what was done until then, which names what was left: why the command ends here."""
+    with suppress(OSError):
+        if voice.json:
+            sys.stderr.write(f"{STOPPED.to(voice.lang)} {STOPPED_NEXT.to(voice.lang)}\n")
+        else:
+            voice.screen.say(STOPPED, style="red")
+            voice.screen.say(Text(f"→ {STOPPED_NEXT.vi}", f"→ {STOPPED_NEXT.en}"))
+    return voice.stop.code
+
+
+def _flushed(voice: Voice) -> int:
+    """0 where everything said has left."""
+    try:
+        sys.stdout.flush()
+        return DONE
+    except BrokenPipeError:
+        _close_stdout()
+        return UNREAD
+    except OSError as error:
+        _say_elsewhere(voice, *(trouble(error) or (UNSAID, SEE_STATUS)))
+        return USAGE
+
+
+def _say_elsewhere(voice: Voice, message: Text, next_step: Text) -> None:
+    _close_stdout()
+    with suppress(OSError):
+        sys.stderr.write(f"{message.to(voice.lang)}\n→ {next_step.to(voice.lang)}\n")
+
+
+def _close_stdout() -> None:
+    """Python would flush once more at its end, fail again, and show how."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _explain(voice: Voice, error: Exception) -> int:
     """The sentence, next step and exit code of an error that ends a command."""
     if isinstance(error, SourceRefused):
@@ -149,7 +193,9 @@ def _explain(voice: Voice, error: Exception) -> int:
     if isinstance(error, UnknownAccount | UnknownSku | UnknownMarketplace):
         message, next_step = UNKNOWN[type(error)]
         return _refuse(voice, USAGE, "unknown", message.fill(name=error.args[0]), next_step)
-    if isinstance(error, DatabaseBroken | DatabaseError):
+    if said := trouble(error):
+        return _refuse(voice, BUSY if isinstance(error, DatabaseLocked) else USAGE, code_of_trouble(error), *said)
+    if isinstance(error, DatabaseError):
         return _refuse(voice, USAGE, "database", BROKEN, RESTORE)
     if isinstance(error, ValidationError):
         fields = ", ".join(str(e["loc"][0]) for e in error.errors())
@@ -160,10 +206,11 @@ def _explain(voice: Voice, error: Exception) -> int:
 def _unforeseen(voice: Voice, error: Exception) -> int:
     """Writes the details where a developer finds them, and says where that is."""
     folder = voice.settings.place / "logs"
-    folder.mkdir(exist_ok=True)
     file = folder / "errors.log"
-    with file.open("a") as log:
-        log.write("".join(traceback.format_exception(error)) + "\n")
+    with suppress(OSError):  # a full disk must not make a second error of the first
+        folder.mkdir(exist_ok=True)
+        with file.open("a") as log:
+            log.write("".join(traceback.format_exception(error)) + "\n")
     return _refuse(voice, USAGE, "unforeseen", UNFORESEEN.fill(kind=type(error).__name__), SEND_LOG.fill(file=file))
 
 
@@ -174,12 +221,16 @@ def _refuse(voice: Voice, code: int, name: str, message: Text, next_step: Text) 
         voice.screen.say(message, style="red")
         voice.screen.say(Text(f"→ {next_step.vi}", f"→ {next_step.en}"))
 
-    voice.answer(error, show)
+    try:
+        voice.answer(error, show)
+    except OSError:  # what takes no report takes no error either
+        _say_elsewhere(voice, message, next_step)
     return code
 
 
-STOPPED = Text("Đã dừng theo yêu cầu.", "Stopped as asked.")
-STOPPED_NEXT = Text("Chạy lại khi cần: hệ thống làm tiếp từ chỗ đang dở.", "Run again: it goes on from there.")
+INTERRUPTED = 130  # Ctrl-C outside of the work that a signal can break off
+UNREAD = 141  # what the shell says of a program whose reader went away
+STOPPED, STOPPED_NEXT = SENTENCES[Interrupted]
 BUSY_NOW = Text(
     "Lượt chạy khác đang giữ tài khoản {account}, muộn nhất đến {until}.", "Another run uses {account} until {until}."
 )
@@ -189,6 +240,8 @@ RESTORE = Text(
     "Kiểm tra CAYBEO_DATABASE_URL; nếu tệp hỏng, khôi phục bằng “caybeo db restore TỆP”.",
     "Check CAYBEO_DATABASE_URL; where the file is damaged, use “caybeo db restore FILE”.",
 )
+UNSAID = Text("Không ghi được kết quả ra màn hình hay tệp.", "What was to be said could not be written.")
+SEE_STATUS = Text("Việc đã làm vẫn được ghi lại; xem “caybeo status”.", "What was done is kept; see “caybeo status”.")
 INVALID = Text("Giá trị không hợp lệ: {fields}.", "Invalid value: {fields}.")
 INVALID_NEXT = Text("Xem --help của lệnh này.", "See the command's --help.")
 UNFORESEEN = Text("Có lỗi chưa lường trước ({kind}).", "Something unforeseen went wrong ({kind}).")

@@ -28,8 +28,9 @@ from flows.steps.context import Context
 from flows.steps.night import UnknownAccount, UnknownSku
 from flows.steps.pull import SourceRefused
 from flows.steps.push import Stopped
+from flows.stopping import Stopping
+from flows.troubles import trouble
 from flows.wiring import context_of, open_home
-from models.database import DatabaseBroken
 from models.lease import LeaseLost
 from models.text import Lang, Text
 
@@ -49,13 +50,18 @@ class InputRefused(Exception):
 
 @contextmanager
 def opened() -> Iterator[Context]:
-    """The home of this process; progress is shown as an artifact."""
-    settings = Settings()
+    """The home of this process; progress is shown as an artifact.
+
+    A worker that cancels the run sends SIGTERM: the ledger is put in order first, then Prefect is told.
+    """
+    settings, stop = Settings(), Stopping()
     database = open_home(settings)
     try:
-        yield context_of(settings, database, Gauge())
+        with stop.listening():
+            yield context_of(settings, database, Gauge(), stop)
     finally:
         database.dispose()
+        stop.pass_on()
 
 
 def lang() -> Lang:
@@ -120,8 +126,8 @@ def said(error: Exception) -> Text:
         return both(problem.message, problem.next_step)
     if isinstance(error, UnknownAccount | UnknownSku):
         return UNKNOWN[type(error)].fill(name=error)
-    if isinstance(error, DatabaseBroken):
-        return BROKEN
+    if told := trouble(error):
+        return both(*told)
     return UNEXPECTED.fill(kind=type(error).__name__)
 
 
@@ -146,10 +152,6 @@ UNKNOWN: dict[type[Exception], Text] = {
         "No item has the SKU “{name}”. Check the SKU.",
     ),
 }
-BROKEN = Text(
-    "Cơ sở dữ liệu bị hỏng. Dừng lại và khôi phục bản sao lưu bằng “caybeo db restore”.",
-    "The database is damaged. Stop and restore a backup with “caybeo db restore”.",
-)
 UNEXPECTED = Text(
     "Lỗi ngoài dự kiến ({kind}). Chạy lại; nếu vẫn lỗi, gửi tệp logs/worker.log trong thư mục dữ liệu cho người phụ "
     "trách kỹ thuật.",

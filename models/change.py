@@ -13,6 +13,7 @@ class Kind(StrEnum):
     UPDATE = "update"
     DELIST = "delist"
     RELIST = "relist"
+    CLOSE = "close"  # of a second listing of one SKU; a connector is asked for a delist
 
 
 class ChangeStatus(StrEnum):

@@ -11,14 +11,15 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    Row,
     Select,
     TextClause,
     and_,
     bindparam,
     case,
-    func,
     insert,
     literal_column,
+    or_,
     select,
     text,
     update,
@@ -26,18 +27,43 @@ from sqlalchemy import (
 
 from models.change import Change, ChangeStatus, Kind
 from models.database import chunks
-from models.tables import IS_OPEN, Batch, Instant, Ledger, Outbox, PlanRow, core
+from models.tables import IS_OPEN, Batch, Instant, Ledger, Outbox, PlanRow, Withdrawal, core
 from models.timetable import BOUND, PRODUCT, STATE
 
 BATCH = core(Batch)
 OUTBOX = core(Outbox)
 LEDGER = core(Ledger)
 PLAN = core(PlanRow)
+WITHDRAWAL = core(Withdrawal)
 SAME_LISTING = and_(STATE.c.account == OUTBOX.c.account, STATE.c.sku == OUTBOX.c.sku)
 OPEN_ROW: ColumnElement[bool] = literal_column(
     f"({IS_OPEN})"
 )  # spelt as the partial index spells it, so that it is used
+MOVED = [
+    OUTBOX.c[name] for name in ("id", "sku", "kind", "counted", "status", "old_price", "price", "old_stock", "stock")
+]  # what a guard wants to know of a change
 APPROVAL_HOURS = 24
+INTERRUPTED, OVERTAKEN = "interrupted", "overtaken"  # events: the sender of a change is dead, or may only be frozen
+MINE = OUTBOX.c.account == bindparam("of")
+NO_CREATE: ColumnElement[bool] = literal_column(f"kind <> '{Kind.CREATE.value}'")  # as its index spells it
+THERE = (ChangeStatus.ACKNOWLEDGED, ChangeStatus.ACCEPTED, ChangeStatus.UNKNOWN, ChangeStatus.SENDING)
+RECENT = (
+    select(*MOVED, STATE.c.status.label("shown"))
+    .outerjoin(STATE, SAME_LISTING)
+    .where(MINE, OUTBOX.c.sent_at >= bindparam("since"), NO_CREATE, OUTBOX.c.status.in_(THERE))
+)
+WAITING = select(*MOVED, literal_column("NULL").label("shown"), OUTBOX.c.follows).where(
+    MINE, OPEN_ROW, OUTBOX.c.status.in_((ChangeStatus.HELD, ChangeStatus.PLANNED))
+)
+OF_THIS_RUN = LEDGER.c.event.in_((INTERRUPTED, "looked-up-absent", "acknowledged"))
+DOUBTFUL = (
+    select(LEDGER.c.sku)
+    .join(OUTBOX, OUTBOX.c.id == LEDGER.c.change_id)
+    .where(LEDGER.c.account == bindparam("of"), LEDGER.c.at >= bindparam("since"), OUTBOX.c.kind == Kind.CREATE)
+    .where(or_((LEDGER.c.run_id == bindparam("run")) & OF_THIS_RUN, LEDGER.c.event == OVERTAKEN))
+    .distinct()
+    .order_by(LEDGER.c.sku)
+)
 
 
 def _hot(sql: str, **types: Any) -> TextClause:
@@ -52,14 +78,16 @@ SEND = _hot(
     lease=BigInteger(),
 )
 ACCEPT = _hot(
-    "UPDATE outbox SET status = 'accepted', handle = :handle"
-    " WHERE plan_id = :plan AND batch = :batch AND status = 'sending'"
+    "UPDATE outbox SET status = 'accepted', handle = :handle, settle_at = :settle"
+    " WHERE plan_id = :plan AND batch = :batch AND status = 'sending'",
+    settle=Instant(),
 )
 END = _hot(
     "UPDATE outbox SET status = :status, remote_id = :remote_id, remote_revision = :revision, handle = :handle,"
-    " problem = :problem, done_at = :done, turn = :turn"
+    " problem = :problem, done_at = :done, turn = :turn, settle_at = :settle"
     f" WHERE account = :account AND sku = :sku AND {IS_OPEN}",
     done=Instant(),
+    settle=Instant(),
     problem=JSON(none_as_null=True),
     turn=BigInteger(),
 )
@@ -77,17 +105,18 @@ MOVE = _hot(
     " THEN CASE WHEN o.calendar IS NULL THEN NULL ELSE 'calendar' END ELSE listing_state.due_reason END,"
     " due_at = CASE WHEN listing_state.due_at IS NULL OR listing_state.due_reason = 'retry'"
     " THEN o.calendar ELSE listing_state.due_at END,"
-    " attempts = 0, updated_at = :now"
+    " attempts = 0, doubt = FALSE, updated_at = :now"
     " FROM outbox AS o WHERE o.plan_id = :plan AND o.batch = :batch AND o.turn = :turn AND o.status = 'acknowledged'"
-    " AND listing_state.account = o.account AND listing_state.sku = o.sku",
+    " AND o.kind <> 'close' AND listing_state.account = o.account AND listing_state.sku = o.sku",
     now=Instant(),
     turn=BigInteger(),
 )
 # A rejected listing rests, but not beyond the day on which what it shows must be judged again.
 REST = _hot(
-    "UPDATE listing_state SET due_at = o.calendar, due_reason = 'calendar' FROM outbox AS o"
+    "UPDATE listing_state SET due_at = o.calendar,"
+    " due_reason = CASE WHEN o.calendar IS NULL THEN NULL ELSE 'calendar' END FROM outbox AS o"
     " WHERE o.plan_id = :plan AND o.batch = :batch AND o.turn = :turn AND o.status = 'rejected'"
-    " AND o.calendar IS NOT NULL AND listing_state.due_at IS NULL"
+    " AND (listing_state.due_at IS NULL OR listing_state.due_reason = 'retry')"
     " AND listing_state.account = o.account AND listing_state.sku = o.sku",
     turn=BigInteger(),
 )
@@ -144,17 +173,25 @@ def drop(
     db: Connection, where: Any, from_: ChangeStatus, to: ChangeStatus, now: datetime, *, due: datetime | None
 ) -> None:
     """Ends rows without an effect. Their listings are looked at again at `due`, else on their calendar day."""
-    picked = select(OUTBOX.c.account, OUTBOX.c.sku, OUTBOX.c.calendar)
+    picked = select(OUTBOX.c.account, OUTBOX.c.sku, OUTBOX.c.calendar, OUTBOX.c.follows)
     rows = db.execute(picked.where(OPEN_ROW, OUTBOX.c.status == from_, where)).fetchall()
     if not rows:
         return
     db.execute(_move(where, from_, to, done_at=now))
     if due is None:
         _leave(db, rows)
-        return
-    for some in chunks(rows, BOUND):
+    for some in chunks(rows if due else [], BOUND):
         these = STATE.c.sku.in_([row.sku for row in some]) & STATE.c.account.in_({row.account for row in some})
         db.execute(update(STATE).where(these).values(due_at=due, due_reason="changed"))
+    if from_ in (ChangeStatus.PLANNED, ChangeStatus.HELD):
+        _doubt_again(db, [row for row in rows if row.follows])
+
+
+def _doubt_again(db: Connection, rows: Sequence[Row[Any]]) -> None:
+    """A doubtful create that a person let repeat was not sent after all: the doubt is as it was."""
+    for row in rows:
+        where = (STATE.c.account == row.account, STATE.c.sku == row.sku)
+        db.execute(update(STATE).where(*where).values(doubt=True, outcome="quarantined"))
 
 
 def _leave(db: Connection, rows: Sequence[Any]) -> None:
@@ -187,23 +224,53 @@ def end(db: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     db.execute(END, list(rows))
 
 
+def doubtful_creates(db: Connection, account: str, run_id: str, since: datetime) -> list[str]:
+    """SKUs that may be there twice: this run sent their create, and the network may deliver it again or late.
+
+    One whose sender may only be frozen counts for as long as that one may wake up.
+    """
+    return list(db.scalars(DOUBTFUL, {"of": account, "run": run_id, "since": since}))
+
+
+def made_by_us(db: Connection, account: str, sku: str) -> set[str]:
+    """Ids of the listings of this SKU that a create of ours was answered with."""
+    mine = (OUTBOX.c.account == account, OUTBOX.c.sku == sku, OUTBOX.c.kind == Kind.CREATE, OUTBOX.c.remote_id != "")
+    return set(db.scalars(select(OUTBOX.c.remote_id).where(*mine)))
+
+
 def open_rows(account: str, status: ChangeStatus) -> Select[Any]:
     return select(OUTBOX).where(OUTBOX.c.account == account, OPEN_ROW, OUTBOX.c.status == status).order_by(OUTBOX.c.id)
 
 
-def present_revision() -> Any:
-    """The revision the product of an outbox row has now."""
+def withdrawn() -> ColumnElement[bool]:
+    """Rows that would show an item which a person took down everywhere."""
+    return _shows() & OUTBOX.c.sku.in_(select(WITHDRAWAL.c.sku))
+
+
+def outdated(now: datetime) -> ColumnElement[bool]:
+    """Rows to be judged again before they are sent: other data since, a new day, or nothing to show any more."""
+    other = PRODUCT.c.revision != OUTBOX.c.product_revision
+    removed = _shows() & PRODUCT.c.removed_at.is_not(None)
     joined = STATE.join(PRODUCT, PRODUCT.c.product_id == STATE.c.product_id)
-    return select(PRODUCT.c.revision).select_from(joined).where(SAME_LISTING).scalar_subquery()
+    changed = select(PRODUCT.c.product_id).select_from(joined).where(SAME_LISTING, or_(other, removed)).exists()
+    return or_(changed, OUTBOX.c.calendar <= now, withdrawn())
 
 
-def recent_delists(db: Connection, account: str, since: datetime) -> int:
-    """How many listings were taken down since then without a person's approval."""
-    done = OUTBOX.c.status.in_((ChangeStatus.ACKNOWLEDGED, ChangeStatus.ACCEPTED))
-    is_delist: ColumnElement[bool] = literal_column(f"kind = '{Kind.DELIST.value}'")  # as its index spells it
-    where = (OUTBOX.c.account == account, OUTBOX.c.sent_at >= since, is_delist, done, OUTBOX.c.counted)
-    query = select(func.count()).select_from(OUTBOX).where(*where)
-    return int(db.execute(query).scalar_one())
+def _shows() -> ColumnElement[bool]:
+    return OUTBOX.c.kind.not_in((Kind.DELIST, Kind.CLOSE))
+
+
+def recent_moves(db: Connection, account: str, since: datetime) -> list[Row[Any]]:
+    """What was sent of the listings there since then and may have arrived, in the order it was planned.
+
+    `shown` is what the listing is now. Creates are no moves, so that a first sync finds nothing here.
+    """
+    return sorted(db.execute(RECENT, {"of": account, "since": since}).fetchall(), key=lambda move: int(move.id))
+
+
+def waiting_moves(db: Connection, account: str) -> list[Row[Any]]:
+    """What is planned or held and not sent."""
+    return list(db.execute(WAITING, {"of": account}).fetchall())
 
 
 def _move(where: Any, from_: ChangeStatus, to: ChangeStatus, **values: Any) -> Any:

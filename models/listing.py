@@ -86,7 +86,7 @@ class Remote(Value, frozen=True, kw_only=True):
 
     key: str
     remote_id: str
-    status: Literal["live", "pending", "rejected", "hidden"]
+    status: Literal["live", "pending", "rejected", "hidden", "draft"]  # a draft is there, and nobody works on it
     revision: str = ""
     facets: Facets = msgspec.field(default_factory=dict)
     words: str = ""  # the marketplace's own reason where it rejected

@@ -204,6 +204,7 @@ class AccountRow(SQLModel, table=True):
     seller: str = ""  # who the marketplace said we are
     mapping_version: int = 0
     needs_reconcile: bool = False  # a restored backup has forgotten sends: read everything before writing
+    down_since: datetime | None = _instant(nullable=True)  # no usable answer since then: one probe first
     created_at: datetime = _instant()
 
 
@@ -220,6 +221,18 @@ class Lease(SQLModel, table=True):
     token: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
     holder: str = ""
     expires_at: datetime | None = _instant(nullable=True)
+    crashes: int = 0  # runs in a row that ended without giving the account back
+
+
+class Quota(SQLModel, table=True):
+    """What one account has used of one declared rate, in slots of a window's sixtieth part, kept across processes."""
+
+    account: str = Field(primary_key=True)
+    rate: str = Field(primary_key=True)  # the declaration it counts, e.g. "60/60 *"
+    slots: dict[str, int] = _json()  # slot number -> requests that may have arrived in it
+    permits: int = 0  # lowered by what the marketplace reports; 0 = as declared
+    permits_at: datetime | None = _instant(nullable=True)  # since when
+    closed_until: datetime | None = _instant(nullable=True)
 
 
 class RemoteMedia(SQLModel, table=True):
@@ -261,6 +274,9 @@ class ListingState(SQLModel, table=True):
     due_reason: str | None = None
     attempts: int = 0  # in a row without an acknowledgement
     problems: list[dict[str, Any]] = _json(list)
+    doubt: bool = False  # a create that nobody can look up may have been taken: only a person may repeat it
+    adopted: dict[str, str] = _json()  # facet -> hash of what was changed there and may stay
+    healed: dict[str, Any] = _json()  # facet -> [our hash, how often it was sent again because it read back otherwise]
     note: str = ""  # code of the first thing worth telling about a listing that is fine otherwise
     outcome: str = ""  # of the latest look: listed, unlistable, rejected, deferred, unknown, accepted, held
     updated_at: datetime | None = _instant(nullable=True)
@@ -313,11 +329,11 @@ class Outbox(SQLModel, table=True):
         Index("ix_outbox_batch", "plan_id", "batch"),
         Index("ix_outbox_sku", "sku"),
         Index(
-            "ix_outbox_delists",
+            "ix_outbox_moves",
             "account",
             "sent_at",
-            sqlite_where=text("kind = 'delist'"),
-            postgresql_where=text("kind = 'delist'"),
+            sqlite_where=text("kind <> 'create'"),
+            postgresql_where=text("kind <> 'create'"),
         ),
     )
     id: int | None = _id()
@@ -331,6 +347,8 @@ class Outbox(SQLModel, table=True):
     product_revision: int
     price: Decimal | None = Field(default=None, sa_column=Column(Numeric(18, 4)))
     stock: int | None = None
+    old_price: Decimal | None = Field(default=None, sa_column=Column(Numeric(18, 4)))  # what was shown before
+    old_stock: int | None = None
     calendar: datetime | None = _instant(nullable=True)  # when this listing must be judged again without a cause
     counted: bool = True  # a guard counts it; false once a person has approved it
     remote_id: str = ""
@@ -341,6 +359,8 @@ class Outbox(SQLModel, table=True):
     handle: str = ""
     sent_at: datetime | None = _instant(nullable=True)
     done_at: datetime | None = _instant(nullable=True)
+    settle_at: datetime | None = _instant(nullable=True)  # from then on a read surely sees what was sent
+    follows: int | None = Field(default=None, sa_column=Column(BigInteger))  # the quarantined row this one repeats
     problem: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
 
 

@@ -10,7 +10,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from connectors.errors import AuthorisationFailed, Misconfigured, NotSent, Throttled
-from connectors.transport import retry_after
+from connectors.rate_headers import retry_after
 from models.clock import Clock
 
 ROOT = b"/api/partner/v1"

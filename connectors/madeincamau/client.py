@@ -8,10 +8,12 @@ from urllib.parse import quote
 
 import msgspec
 
+from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
 from connectors.madeincamau.errors import refusal
 from connectors.madeincamau.mapping import OFFER, body, facets_of
 from connectors.transport import Session
+from connectors.typed import typed
 from models.change import Change, Kind
 from models.listing import Facets, Remote
 from models.outcome import Outcome, Result
@@ -62,9 +64,9 @@ class MadeInCamauClient:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def check(self) -> str:
+    def check(self) -> Seller:
         account = read(self._session.call("account", "GET", f"{ROOT}/account").data, Account)
-        return f"{account.name} ({account.seller_id})"
+        return Seller(id=account.seller_id, name=account.name)
 
     def push(self, changes: Sequence[Change]) -> list[Result]:
         return [self._push(change) for change in changes]
@@ -175,7 +177,7 @@ def product_path(key: str) -> str:
 def read(data: Any, kind: type[T]) -> T:
     """The typed answer; one that lacks what was documented proves nothing."""
     try:
-        return msgspec.convert(data, kind)
+        return typed(data, kind)
     except msgspec.ValidationError as error:
         raise Unanswered("unexpected-answer", str(error)) from None
 

@@ -135,7 +135,7 @@ def classify(response: httpx.Response, data: Any) -> ConnectorError | None:
     """None for the documented successes; any other status below 400 is no answer that can be trusted."""
     status = response.status_code
     if status in STORED:
-        return None
+        return None if isinstance(data, dict) else Unanswered("not-an-object")
     if status < httpx.codes.BAD_REQUEST:
         return Unanswered(f"HTTP {status}")
     faults = faults_in(data)

@@ -9,9 +9,11 @@ from urllib.parse import quote
 
 import msgspec
 
+from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
 from connectors.postmart.errors import UNKNOWN_BATCH, UNKNOWN_MEDIA, Fault, error_of
 from connectors.transport import Session
+from connectors.typed import typed
 from models.change import Change, Kind
 from models.listing import Remote
 from models.outcome import Outcome, Result
@@ -70,7 +72,7 @@ class _Product(msgspec.Struct, frozen=True):
 
 class _Page(msgspec.Struct, frozen=True):
     products: list[_Product]
-    next_cursor: str | None = None
+    next_cursor: str | None  # null is the end; an answer without it is of another shape
 
 
 class PostmartClient:
@@ -78,8 +80,9 @@ class PostmartClient:
         self._session = session
         self._media = session.media
 
-    def check(self) -> str:
-        return self._get("account", "account", _Account).shop_name
+    def check(self) -> Seller:
+        name = self._get("account", "account", _Account).shop_name
+        return Seller(id=name, name=name)
 
     def push(self, changes: Sequence[Change]) -> list[Result]:
         """Every write states what shall be, so an error of the batch costs no more than sending the feed again."""
@@ -210,7 +213,7 @@ class PostmartClient:
 def _shaped(data: Any, shape: type[_T]) -> _T:
     """An answer of another shape than the documents say is none."""
     try:
-        return msgspec.convert(data, shape)
+        return typed(data, shape)
     except msgspec.ValidationError as error:
         raise Unanswered("unexpected-answer", str(error)) from None
 

@@ -7,7 +7,16 @@ from typing import Any, NamedTuple
 import httpx
 import msgspec
 
-from connectors.errors import AuthorisationFailed, Conflict, ConnectorError, Misconfigured, Refused, Unanswered
+from connectors.errors import (
+    AuthorisationFailed,
+    ClockSkew,
+    Conflict,
+    ConnectorError,
+    Misconfigured,
+    Refused,
+    Unanswered,
+)
+from connectors.typed import typed
 from models.text import Text
 
 
@@ -35,6 +44,10 @@ MEND = Text(
 )
 TELL_MAINTAINER = Text(
     "Báo mã lỗi này cho người phụ trách kỹ thuật.", "Report this code to the maintainer of the software."
+)
+UPDATE_TABLE = Text(
+    "Báo người phụ trách kỹ thuật cập nhật bảng ngành hàng của sàn; không cần nhập lại danh mục.",
+    "Ask whoever maintains the software to update the table of categories; the catalogue is right as it is.",
 )
 ENTER_AGAIN = Text(
     "Nhập lại mã khách (client id) và khóa bí mật (client secret) bằng “caybeo accounts add”.",
@@ -75,7 +88,7 @@ CODES: dict[str, Meaning] = {
         AuthorisationFailed, Text("Chữ ký không khớp với khóa bí mật.", "The signature is wrong."), ENTER_AGAIN
     ),
     "clock_skew": Meaning(
-        Misconfigured,
+        ClockSkew,
         Text("Đồng hồ máy này lệch quá 5 phút so với sàn.", "This machine's clock is more than 5 minutes off."),
         Text("Bật đồng bộ giờ cho máy rồi chạy lại.", "Turn on time synchronisation, then run again."),
     ),
@@ -87,7 +100,11 @@ CODES: dict[str, Meaning] = {
     # one item
     "invalid_value": _mend("Giá trị ở “{field}” không hợp lệ: {words}", "The value of “{field}” is invalid: {words}"),
     "not_nfc": _mend("Chữ ở “{field}” không đúng chuẩn Unicode NFC.", "The text of “{field}” is not in Unicode NFC."),
-    "unknown_category": _mend("Ngành hàng không có trên sàn: {words}", "The marketplace has no such category: {words}"),
+    "unknown_category": Meaning(
+        Refused,
+        Text("Ngành hàng không có trên sàn: {words}", "The marketplace has no such category: {words}"),
+        UPDATE_TABLE,
+    ),
     "ocop_mismatch": _mend(
         "Ngành hàng OCOP và thông tin sao không đi cùng nhau.", "OCOP category and star details must come together."
     ),
@@ -142,8 +159,8 @@ def error_of(fault: Fault) -> ConnectorError:
 def classify(response: httpx.Response, data: Any) -> ConnectorError | None:
     """429 and 5xx never come here; anything but 2xx without the documented body cannot be trusted."""
     if response.is_success:
-        return None
+        return None if isinstance(data, dict) else Unanswered("not-an-object")
     try:
-        return error_of(msgspec.convert(data, _Body).error)
+        return error_of(typed(data, _Body).error)
     except msgspec.ValidationError:
         return Unanswered(f"HTTP {response.status_code}")

@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 from pydantic import BaseModel, SecretStr
 
-from connectors.errors import AuthorisationFailed, ConnectorError, NotSent, Throttled
-from connectors.transport import Unparsed, parse, retry_after
+from connectors.bodies import Unparsed, parse
+from connectors.errors import AuthorisationFailed, ConnectorError, Misconfigured, NotSent, Throttled
+from connectors.rate_headers import retry_after
 from connectors.voso.errors import OK, TOKEN_INVALID, error_of, is_envelope
 from models.clock import Clock
 
@@ -76,6 +77,8 @@ class VosoAuth(httpx.Auth):
             return Throttled("429", retry_after=retry_after(response.headers, self._clock))
         if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             return AuthorisationFailed(f"HTTP {response.status_code}")
+        if response.is_redirect:
+            return Misconfigured("redirect", f"HTTP {response.status_code}", field="base_url")
         error = error_of(data) if is_envelope(data) else None
         return error if isinstance(error, AuthorisationFailed) else NotSent("login", f"HTTP {response.status_code}")
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import count
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
 from connectors.transport import Session
+from connectors.typed import typed
 from connectors.voso.errors import BEING_REVIEWED, NEVER_SUBMITTED, STATE_FORBIDS, rejected_by_review
 from models.change import Change, Kind
 from models.listing import FACETS, Facets, Problem, Remote, facet_hash
@@ -18,10 +21,11 @@ from models.outcome import Outcome, Result
 from models.value import replace
 
 PAGE = 50
+LOCKED_FOR = timedelta(minutes=15)
 JPEG = b"\xff\xd8\xff"
 DRAFT, IN_REVIEW, ON_SALE, REJECTED = "NHAP", "Chờ duyệt", "Đang bán", "Từ chối"
-STATUS: dict[str, Literal["live", "pending", "rejected"]] = {
-    DRAFT: "pending",
+STATUS: dict[str, Literal["live", "pending", "rejected", "draft"]] = {
+    DRAFT: "draft",
     IN_REVIEW: "pending",
     ON_SALE: "live",
     REJECTED: "rejected",
@@ -99,7 +103,7 @@ class Uploaded:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Seller:
+class User:
     user_id: int
     shop_name: str
 
@@ -108,9 +112,9 @@ class Client:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def check(self) -> str:
-        seller = self._ask("user/info", {}, Seller, repeatable=True)
-        return f"{seller.shop_name} ({seller.user_id})"
+    def check(self) -> Seller:
+        user = self._ask("user/info", {}, User, repeatable=True)
+        return Seller(id=str(user.user_id), name=user.shop_name)
 
     def push(self, changes: Sequence[Change]) -> list[Result]:
         return [self._push(change) for change in changes]
@@ -137,7 +141,7 @@ class Client:
         except Conflict as error:
             if error.code != str(STATE_FORBIDS):
                 raise
-            return _result(change, Outcome.DEFERRED, problem_of(BEING_REVIEWED))
+            return self._locked(change)
 
     def _do(self, change: Change) -> Result:
         if change.kind is Kind.CREATE and not change.remote_id:
@@ -168,8 +172,13 @@ class Client:
         product = self._ask("product/detail", _named(change), Product, repeatable=True)
         differing = product.differing(change.listing)
         if product.status == IN_REVIEW and differing:
-            return _result(change, Outcome.DEFERRED, problem_of(BEING_REVIEWED))
+            return self._locked(change)
         return self._revise(change, differing, show=product.hidden, product=product)
+
+    def _locked(self, change: Change) -> Result:
+        """A review or a campaign does not end while a run looks on: a later run asks again."""
+        until = self._session.clock.now() + LOCKED_FOR
+        return replace(_result(change, Outcome.DEFERRED, problem_of(BEING_REVIEWED)), until=until)
 
     def _revise(
         self, change: Change, facets: Iterable[str], *, show: bool = False, product: Product | None = None
@@ -184,18 +193,18 @@ class Client:
                 product = self._write("product/update", change, reviewed)
             if show:
                 product = self._write("product/show", change)
-            return self._finish(change, product, reviewed=bool(reviewed))
         except Refused as error:
-            if not offered:
+            if not offered or change.kind is not Kind.UPDATE:  # nothing of what is not shown was taken
                 raise
             return replace(_result(change, Outcome.ACKNOWLEDGED, problem_of(error)), facets=offered)
+        return self._finish(change, product)
 
-    def _finish(self, change: Change, product: Product | None, *, reviewed: bool = False) -> Result:
+    def _finish(self, change: Change, product: Product | None) -> Result:
         """Submits what is still a draft, and says how the product then stands."""
         product = product or self._ask("product/detail", _named(change), Product, repeatable=True)
         if product.status == DRAFT:
             product = self._ask("product/submit", _named(change), Product)  # a second one would find it in review
-        if product.status == REJECTED and reviewed:  # what was sent is word for word what the reviewer refused
+        if product.status == REJECTED:  # a new price does not bring back what a reviewer took down
             raise rejected_by_review(product.reason)
         if product.status == IN_REVIEW:
             return replace(_result(change, Outcome.ACCEPTED), handle=product.remote_id)
@@ -259,7 +268,7 @@ class Client:
 
 def _convert(data: Any, kind: type[T]) -> T:
     try:
-        return msgspec.convert(data, kind)
+        return typed(data, kind)
     except msgspec.ValidationError:
         raise Unanswered("unreadable", kind.__name__) from None
 

@@ -68,6 +68,11 @@ TABLE: dict[int, Meaning] = {
     500: Meaning(error=Unanswered),  # "System error" does not say what was done (as in Viettel Post's partner API)
 }
 
+UPDATE_TABLE = Text(  # people never wrote a category: it follows from the product set
+    "Báo người phụ trách kỹ thuật cập nhật bảng ngành hàng của Vỏ Sò; không cần nhập lại danh mục.",
+    "Ask whoever maintains the software to update the table of categories; the catalogue is right as it is.",
+)
+
 
 def classify(response: httpx.Response, data: Any) -> ConnectorError | None:
     """The error in an answer; HTTP says little here, and an unlisted code is a doubt, never a success."""
@@ -103,9 +108,8 @@ def error_of(envelope: dict[str, Any]) -> ConnectorError:
     if meaning.message is None or meaning.next_step is None:
         return meaning.error(code, words)
     field = str(data.get("field") or "") if isinstance(data, dict) else ""
-    return Refused(
-        code, words, field=field, message=_name(meaning.message, field), next_step=_name(meaning.next_step, field)
-    )
+    next_step = UPDATE_TABLE if field == "category_id" else _name(meaning.next_step, field)
+    return Refused(code, words, field=field, message=_name(meaning.message, field), next_step=next_step)
 
 
 def _name(sentence: Text, field: str) -> Text:

@@ -18,6 +18,7 @@ from PIL import ImageOps
 from flows.sources.cells import same_key
 from flows.sources.problems import BadValue
 from models.catalogue import Image
+from models.faultpoint import fp
 from models.text import Text, nfc
 
 PHOTO = "product"  # the kind of a picture that shows the goods themselves
@@ -156,8 +157,16 @@ def keep(path: Path, data: bytes) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-        file.write(data)
-    Path(file.name).replace(path)
+        part = Path(file.name)
+        try:
+            file.write(data)
+            file.flush()
+            fp("picture.written")
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+    fp("picture.placed")
 
 
 def _upright(data: bytes) -> Picture.Image:

@@ -8,11 +8,13 @@ from threading import get_ident
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
+from connectors.contract import Seller
 from connectors.errors import (
     AuthorisationFailed,
     ConnectorError,
+    Interrupted,
     Misconfigured,
     NotSent,
     Throttled,
@@ -25,22 +27,43 @@ from flows.steps.media import MediaShelf, known_media
 from flows.steps.plan import DUE, Planned, Planner, Selection
 from flows.steps.push import Pusher, Stopped, count_planned
 from flows.steps.report import finish
-from flows.steps.settle import COUNTED, Sent, Settler
-from models.change import ChangeStatus, Kind
+from flows.steps.settle import COUNTED, Settler
+from flows.steps.unfinished import Unfinished
+from models.change import ChangeStatus
 from models.database import chunks, reading
-from models.lease import Busy, HeldLease, LeaseLost
-from models.ledger import OUTBOX, PLAN, close_plan, drop, open_rows, present_revision
+from models.lease import Busy, ClockJumped, HeldLease, HoldingOff, LeaseLost
+from models.ledger import (
+    INTERRUPTED,
+    OPEN_ROW,
+    OUTBOX,
+    OVERTAKEN,
+    PLAN,
+    close_plan,
+    drop,
+    open_rows,
+    outdated,
+    record,
+)
 from models.listing import Remote
-from models.outcome import Outcome, Result
+from models.quota import StoredHealth, StoredQuota
 from models.report import AUTHORISE, BUSY, DOWN, PEOPLE, USAGE, AccountReport
 from models.tables import AccountRow, core
 from models.text import Text, local
 from models.timetable import due_account
 
 ACCOUNT = core(AccountRow)
+MINE = PLAN.c.account == bindparam("of")
+KNOWN = select(ACCOUNT.c.needs_reconcile, ACCOUNT.c.mapping_version).where(ACCOUNT.c.name == bindparam("of"))
+LEFT = select(OUTBOX.c.status).where(OUTBOX.c.account == bindparam("of"), OPEN_ROW).distinct()
+APPROVED = select(PLAN.c.id).where(MINE, PLAN.c.status == "approved").order_by(PLAN.c.id)
+EXPIRED = select(PLAN.c.id).where(MINE, PLAN.c.status == "held", PLAN.c.expires_at <= bindparam("now"))
+SUPERSEDE = (
+    update(PLAN)
+    .where(MINE, PLAN.c.status == "ready")
+    .values(status="superseded", decided_at=bindparam("now", type_=PLAN.c.decided_at.type))
+)
 SHARD = 100  # batches: 10-120 s of work, one Prefect task
 ROUNDS = 3  # of planning in one run: an answer may make something due at once
-POLLED = 500  # changes asked about before their answers are written down
 POLL_SECONDS = 0.25  # at least, between two looks at what a marketplace has accepted
 
 Stage = Callable[..., Any]  # (name, call, *arguments) -> what the call gives: Prefect shows each as a task
@@ -62,10 +85,13 @@ class AccountRun:
         self.context, self.account, self.run_id = context, account, run_id
         self.report = AccountReport(account=account.name, marketplace=account.connector.name, mode=account.shown_mode)
         self._clock, self._database = context.clock, context.database
+        self._identified = False
         self._totals: dict[int, int] = {}  # changes of each plan when its sending began
 
     def __enter__(self) -> AccountRun:
         context, account, connector = self.context, self.account, self.account.connector
+        if context.stopping():
+            raise Interrupted
         self._begun, self._thread = self._clock.monotonic(), get_ident()
         self.lease = HeldLease(self._database, account.name, context.lease_seconds, self._clock)
         try:
@@ -82,12 +108,15 @@ class AccountRun:
                 rng=context.rng,
                 transport=account.transport,
                 before_send=self._before_send,
+                quota=StoredQuota(self._database, account.name),
+                health=StoredHealth(self._database, account.name),
+                ends=self._begun + context.run_seconds,
             )
             self._client = connector.client(self._session)
         except BaseException:
             self.lease.release()
             raise
-        self._pusher = Pusher(
+        self._pusher = pusher = Pusher(
             self._database,
             self._clock,
             connector,
@@ -96,6 +125,17 @@ class AccountRun:
             self._settler,
             self._media,
             context.pool,
+            context.stopping,
+        )
+        self._unfinished = Unfinished(
+            self._database,
+            self._clock,
+            account.name,
+            connector,
+            self._client,
+            self._settler,
+            pusher.transaction,
+            self.run_id,
         )
         return self
 
@@ -105,74 +145,62 @@ class AccountRun:
         self.report.throttled = self._session.throttle.throttled
         self.report.seconds = round(self._clock.monotonic() - self._begun, 3)
         if kind is None or issubclass(kind, Exception):
+            self._session.settle()
             self.lease.release()
 
     def _before_send(self) -> None:
         """The last moment: the account must still be ours until the answer is here.
 
-        Only this run's own thread may touch the database; on it a long read keeps the lease alive by itself.
+        Only this run's own thread may touch the database; on it a long read keeps the lease alive by itself. A run
+        that was asked to end reads nothing more, and what the pool sends has a while to be ended in.
         """
-        if get_ident() == self._thread:
+        ours = get_ident() == self._thread
+        if self.context.cut_off() or (ours and self.context.stopping()):
+            raise Interrupted
+        if ours:
             self.lease.renew_if_due()
         self.lease.check(self.account.connector.limits.request_seconds)
 
     def recover(self, *, reading_all: bool = False) -> None:
         """Puts what an earlier run left open in order: nothing new is planned for a SKU before that."""
-        with self.transaction() as db:
+        with self.transaction("recover") as db:
             self._put_in_order(db, reading_all=reading_all)
-        self.look_up()
-        self.poll()
-
-    def look_up(self) -> None:
-        """Reads what became of changes without an answer, once a read surely sees what a write did."""
-        limits = self.account.connector.limits
-        for number, batch in enumerate(self._open(ChangeStatus.UNKNOWN, limits.fetch_size)):
-            if number == 0:
-                self._clock.sleep(limits.settle_after)
-            found = self._client.fetch([row.sku for row in batch])
-            with self.transaction() as db:
-                self._settler.looked_up(db, batch, found, self._clock.now())
+        self._unfinished.go_on(self._unfinished.standing())
 
     def find(self, plan_id: int) -> None:
-        """Before a first create: what a marketplace without unique keys has already is adopted, not made again.
+        """Before a first create: what is there already is adopted."""
+        self._unfinished.find(plan_id)
 
-        Costs one read per page of SKUs, and only where two listings of one SKU are possible and can be searched.
-        """
-        if self.account.connector.safety != "C":
-            return
-        new = (OUTBOX.c.plan_id == plan_id, OUTBOX.c.kind == Kind.CREATE, OUTBOX.c.remote_id == "")
-        with reading(self._database) as db:
-            rows = db.execute(select(OUTBOX).where(*new, OUTBOX.c.status == ChangeStatus.PLANNED)).fetchall()
-        for some in chunks(rows, self.account.connector.limits.fetch_size):
-            found = self._client.fetch([row.sku for row in some])
-            with self.transaction() as db:
-                self._settler.adopt(db, some, found, self._clock.now())
+    def sweep(self) -> None:
+        """After the last create: what arrived twice is closed or told."""
+        plan_id, problems = self._unfinished.sweep()
+        self.report.problems += problems
+        if any(problem["code"] == "duplicate" for problem in problems):
+            self.report.status, self.report.code = "partly_failed", PEOPLE
+        if plan_id is not None:
+            self.carry_out(plan_id)
 
-    def poll(self) -> None:
-        """Asks once about everything the marketplace accepted but had not finished."""
-        for batch in self._open(ChangeStatus.ACCEPTED, POLLED):
-            pending = [
-                Result(
-                    key=r.sku,
-                    outcome=Outcome.ACCEPTED,
-                    handle=r.handle,
-                    remote_id=r.remote_id,
-                    revision=r.remote_revision,
-                )
-                for r in batch
-            ]
-            results = self._client.poll(pending)
-            asked = {result.key: result for result in pending}
-            still = {result.key for result in results if result == asked.get(result.key)}  # nothing to write down
-            with self.transaction() as db:
-                for (plan_id, number), rows in _by_batch([r for r in batch if r.sku not in still]).items():
-                    mine = [result for result in results if result.key in rows]
-                    sent = [Sent.of(row) for row in rows.values()]
-                    self._settler.results(db, plan_id, number, sent, mine, self._clock.now())
+    def identify(self) -> None:
+        """Once in a run, before anything is sent: the credentials must belong to the shop they were given for."""
+        if self.account.seller and not self._identified:
+            self.known()
+
+    def known(self) -> Seller:
+        """Reads who the credentials belong to; the first answer is remembered, another shop's is refused."""
+        seller = self._client.check()
+        if self.account.seller not in ("", seller.id):
+            raise AuthorisationFailed(
+                "wrong-shop", message=WRONG_SHOP.fill(ours=self.account.seller, theirs=seller.id), next_step=RIGHT_SHOP
+            )
+        if not self.account.seller:
+            with self.transaction("seller") as db:
+                db.execute(update(ACCOUNT).where(ACCOUNT.c.name == self.account.name).values(seller=seller.id))
+        self._identified = True
+        return seller
 
     def plan(self, selection: Selection = DUE, *, dry_run: bool = False) -> Planned:
         """Writes what is due, or what was asked for, to the outbox; a dry run writes nothing and says the same."""
-        with _maybe(self.transaction(), undo=dry_run) as db:
+        with _maybe(self.transaction("plan"), undo=dry_run) as db:
             if dry_run:
                 self._put_in_order(db)
             return Planner(db, self.account, self.run_id, self._clock.now(), selection).plan()
@@ -180,37 +208,42 @@ class AccountRun:
     def approved(self) -> list[int]:
         """Plans a person has let through and that still have something to send."""
         with reading(self._database) as db:
-            mine = select(PLAN.c.id).where(PLAN.c.account == self.account.name, PLAN.c.status == "approved")
-            return [row.id for row in db.execute(mine.order_by(PLAN.c.id))]
+            return list(db.scalars(APPROVED, {"of": self.account.name}))
 
-    def check(self) -> str:
-        """Reads who the credentials belong to."""
-        return self._client.check()
+    def pages(self) -> Iterator[list[Remote]]:
+        """All listings of the account as the marketplace has them, page by page; raises rather than end early."""
+        return self._client.everything()
 
-    def everything(self) -> list[Remote]:
-        """All listings of the account as the marketplace has them; raises rather than give a part."""
-        return [remote for page in self._client.everything() for remote in page]
+    def fetch(self, skus: Sequence[str]) -> list[Remote]:
+        """What is there now of these SKUs."""
+        pages = chunks(skus, self.account.connector.limits.fetch_size)
+        return [remote for some in pages for remote in self._client.fetch(some)]
 
-    def transaction(self) -> AbstractContextManager[Connection]:
+    def transaction(self, name: str) -> AbstractContextManager[Connection]:
         """A write that only this run, while it holds the account, can make."""
-        return self._pusher.transaction()
+        return self._pusher.transaction(name)
 
     def work(self, selection: Selection = DUE, stage: Stage = direct) -> None:
         """Sends what is approved and what is due, and once more what the answers made due."""
         for plan_id in self.approved():
             self.carry_out(plan_id, stage)
+        self._plan_and_send(selection, stage)
+        stage("sweep", self.sweep)
+
+    def _plan_and_send(self, selection: Selection, stage: Stage) -> None:
         for number in range(ROUNDS):
             planned = stage("plan", self.plan, selection.again() if number else selection)
             if planned.plan_id is not None:
                 stage("find", self.find, planned.plan_id)
                 self.carry_out(planned.plan_id, stage)
-            if planned.plan_id is not None or number == 0:
-                stage("settle", self.settle)
-            if planned.plan_id is None or selection.failed or (selection.force and not selection.skus):
+            answered = stage("settle", self.settle) if planned.plan_id is not None or number == 0 else 0
+            nothing = planned.plan_id is None and not answered
+            if nothing or selection.failed or (selection.force and not selection.skus):
                 return
 
     def carry_out(self, plan_id: int, stage: Stage = direct) -> None:
         """Sends the whole plan, shard by shard."""
+        self.identify()
         for number in range(1, self.shards(plan_id) + 1):
             stage(f"push-{plan_id}-{number}", self.push, plan_id)
         self.close(plan_id)
@@ -243,24 +276,26 @@ class AccountRun:
 
     def close(self, plan_id: int) -> None:
         """The plan has nothing left to send; one that is held waits for a person."""
-        with self.transaction() as db:
+        with self.transaction("close") as db:
             status = db.execute(select(PLAN.c.status).where(PLAN.c.id == plan_id)).scalar_one()
             if status != "held" and count_planned(db, plan_id) == (0, 0):
                 close_plan(db, plan_id, self._clock.now(), "applied")
 
-    def settle(self) -> None:
-        """Polls and looks up until nothing is open, or for as long as a run waits."""
+    def settle(self) -> int:
+        """Polls and looks up until nothing is open, or for as long as a run waits; says how many were answered."""
         end = self._clock.monotonic() + self.context.patience
-        total = left = self._waiting()
-        while left:
+        standing = self._unfinished.standing()
+        total = left = sum(standing.values())
+        while standing:
             self.lease.renew_if_due()
-            self.poll()
-            self.look_up()
-            left = self._waiting()
+            self._unfinished.go_on(standing)
+            standing = self._unfinished.standing()
+            left = sum(standing.values())
             self.context.progress(self.account.name, "settle", total - left, total)
             if not left or self._clock.monotonic() >= end:
-                return
+                break
             self._clock.sleep(max(POLL_SECONDS, self.account.connector.limits.poll_after))
+        return total - left
 
     def stopped(self, error: ConnectorError) -> None:
         """Notes why the account could not go on."""
@@ -275,60 +310,52 @@ class AccountRun:
             finish(db, self.report, self._settler.counts)
         return self.report
 
-    def _open(self, status: ChangeStatus, size: int) -> Iterator[list[Row[Any]]]:
-        after = 0
-        while True:
-            with reading(self._database) as db:
-                query = open_rows(self.account.name, status).where(OUTBOX.c.id > after).limit(size)
-                batch = list(db.execute(query).fetchall())
-            if not batch:
-                return
-            yield batch
-            after = batch[-1].id
-
-    def _waiting(self) -> int:
-        with reading(self._database) as db:
-            rows = (open_rows(self.account.name, s) for s in (ChangeStatus.ACCEPTED, ChangeStatus.UNKNOWN))
-            counts = (r.order_by(None).with_only_columns(func.count()) for r in rows)
-            return sum(db.execute(count).scalar_one() for count in counts)
-
     def _put_in_order(self, db: Connection, *, reading_all: bool = False) -> None:
-        now = self._clock.now()
-        mine = select(ACCOUNT.c.needs_reconcile).where(ACCOUNT.c.name == self.account.name)
-        if not reading_all and db.execute(mine).scalar_one():
+        known = db.execute(KNOWN, {"of": self.account.name}).one()
+        if known.needs_reconcile and not reading_all:
             raise NeedsReconcile
-        self._mapping_changed(db)
+        if known.mapping_version != self.account.connector.mapping_version:
+            self._mapping_changed(db)
         self._expire(db)
+        self._supersede_ready(db)
+        left = {row.status for row in db.execute(LEFT, {"of": self.account.name})}
+        if ChangeStatus.PLANNED in left:
+            self._drop_stale(db)
+        if ChangeStatus.SENDING in left:
+            self._interrupted(db)
+
+    def _drop_stale(self, db: Connection) -> None:
+        """Planned rows that no approval holds, or whose product has changed since, are planned afresh."""
+        now = self._clock.now()
         ours = OUTBOX.c.account == self.account.name
         approved = select(PLAN.c.id).where(PLAN.c.account == self.account.name, PLAN.c.status == "approved")
         stale = ours & OUTBOX.c.plan_id.not_in(approved)
-        for old in (stale, OUTBOX.c.plan_id.in_(approved) & (OUTBOX.c.product_revision != present_revision())):
+        for old in (stale, OUTBOX.c.plan_id.in_(approved) & outdated(now)):
             drop(db, old, ChangeStatus.PLANNED, ChangeStatus.SUPERSEDED, now, due=now)
-        self._supersede_ready(db)
-        left = db.execute(open_rows(self.account.name, ChangeStatus.SENDING)).fetchall()
-        for some in chunks(left, 500):
-            self._settler.interrupted(db, some, now)
+
+    def _interrupted(self, db: Connection) -> None:
+        """What the holder before us was sending when it ended, or stood still."""
+        event = OVERTAKEN if self.lease.overtaken else INTERRUPTED
+        rows = db.execute(open_rows(self.account.name, ChangeStatus.SENDING)).fetchall()
+        for some in chunks(rows, 500):
+            self._settler.interrupted(db, some, self._clock.now(), last=self.lease.before, event=event)
 
     def _mapping_changed(self, db: Connection) -> None:
         """A connector that maps differently than last time makes the whole account due."""
         version = self.account.connector.mapping_version
-        mine = ACCOUNT.c.name == self.account.name
-        if db.execute(select(ACCOUNT.c.mapping_version).where(mine)).scalar_one() == version:
-            return
-        db.execute(update(ACCOUNT).where(mine).values(mapping_version=version))
+        db.execute(update(ACCOUNT).where(ACCOUNT.c.name == self.account.name).values(mapping_version=version))
         due_account(db, self.account.name, self._clock.now(), "mapping")
 
     def _expire(self, db: Connection) -> None:
         """An approval that did not come in time: the changes are planned afresh."""
         now = self._clock.now()
-        late = (PLAN.c.account == self.account.name, PLAN.c.status == "held", PLAN.c.expires_at <= now)
-        for row in db.execute(select(PLAN.c.id).where(*late)).fetchall():
+        for row in db.execute(EXPIRED, {"of": self.account.name, "now": now}).fetchall():
             close_plan(db, row.id, now, "expired")
             drop(db, OUTBOX.c.plan_id == row.id, ChangeStatus.HELD, ChangeStatus.CANCELLED, now, due=now)
+            record(db, now, self.run_id, self.account.name, "expired", [("", None, {"plan": row.id})])
 
     def _supersede_ready(self, db: Connection) -> None:
-        ready = (PLAN.c.account == self.account.name, PLAN.c.status == "ready")
-        db.execute(update(PLAN).where(*ready).values(status="superseded", decided_at=self._clock.now()))
+        db.execute(SUPERSEDE, {"of": self.account.name, "now": self._clock.now()})
 
 
 def sync(
@@ -376,11 +403,19 @@ def guarded(context: Context, account: Account, run_id: str) -> Iterator[tuple[A
             except LeaseLost:
                 run.finish()
                 raise
+    except HoldingOff as waiting:
+        yield None, _busy(report, waiting, HOLDING_OFF, HOLDING_OFF_NEXT)
     except Busy as busy:
-        yield None, _busy(report, busy)
+        yield None, _busy(report, busy, BUSY_TEXT, BUSY_NEXT)
+    except Interrupted as error:
+        run.stopped(error)
+        yield None, report
     except NeedsReconcile:
         report.status, report.code = "failed", PEOPLE
         report.problems.append(_problem("needs-reconcile", RESTORED, RECONCILE))
+    except ClockJumped:
+        report.status, report.code = "failed", USAGE
+        report.problems.append(_problem("clock-jumped", JUMPED, SET_CLOCK))
     except LeaseLost:
         report.status, report.code = "failed", BUSY
         report.problems.append(_problem("lease-lost", LOST, LOST_NEXT))
@@ -395,19 +430,11 @@ def _resting(context: Context, run: AccountRun) -> AccountReport:
     return run.report
 
 
-def _busy(report: AccountReport, busy: Busy) -> AccountReport:
+def _busy(report: AccountReport, busy: Busy, message: Text, next_step: Text) -> AccountReport:
     report.status, report.code = "failed", BUSY
-    text = BUSY_TEXT.fill(holder=busy.holder, until=local(busy.until))
-    report.problems.append(_problem("busy", text, BUSY_NEXT))
+    text = message.fill(holder=busy.holder, until=local(busy.until))
+    report.problems.append(_problem("holding-off" if isinstance(busy, HoldingOff) else "busy", text, next_step))
     return report
-
-
-def _by_batch(rows: Sequence[Row[Any]]) -> dict[tuple[int, int], dict[str, Row[Any]]]:
-    """Rows by the batch they were sent in, and in it by SKU."""
-    found: dict[tuple[int, int], dict[str, Row[Any]]] = {}
-    for row in rows:
-        found.setdefault((row.plan_id, row.batch), {})[row.sku] = row
-    return found
 
 
 @contextmanager
@@ -424,7 +451,7 @@ def _maybe(transaction: Any, *, undo: bool) -> Iterator[Connection]:
 
 def code_of(error: ConnectorError) -> int:
     """The exit code of what stopped an account."""
-    for kinds, code in (((AuthorisationFailed,), AUTHORISE), ((Misconfigured,), USAGE)):
+    for kinds, code in (((AuthorisationFailed,), AUTHORISE), ((Misconfigured,), USAGE), ((Interrupted,), PEOPLE)):
         if isinstance(error, kinds):
             return code
     return DOWN if isinstance(error, NotSent | Throttled | Unanswered) else PEOPLE
@@ -444,6 +471,29 @@ RESTORED = Text(
     "The data was restored from a backup and may have forgotten later sends.",
 )
 RECONCILE = Text("Trước hết chạy “caybeo reconcile” để đọc lại toàn bộ các sàn.", "Run “caybeo reconcile” first.")
+HOLDING_OFF = Text(
+    "Nhiều lượt chạy liền của tài khoản này bị ngắt đột ngột (lần cuối: {holder}); tạm dừng đến {until}.",
+    "Run after run of this account ended abruptly (last: {holder}); it rests until {until}.",
+)
+HOLDING_OFF_NEXT = Text(
+    "Xem máy có bị tắt ngang hoặc thiếu bộ nhớ không (“caybeo doctor”), rồi chạy lại sau giờ đó.",
+    "See whether the machine is switched off or out of memory (“caybeo doctor”), then run again after that.",
+)
+JUMPED = Text(
+    "Đồng hồ của máy vừa bị chỉnh trong lúc chạy nên lượt này dừng lại; không gửi gì thêm.",
+    "This machine's clock was set while the run was going, so it stopped; it sent nothing more.",
+)
+SET_CLOCK = Text(
+    "Bật đồng bộ giờ tự động cho máy rồi chạy lại.", "Let the machine set its clock by itself, then run again."
+)
+WRONG_SHOP = Text(
+    "Thông tin đăng nhập là của gian hàng khác ({theirs}), không phải {ours}; không gửi gì.",
+    "The credentials belong to another shop ({theirs}), not to {ours}; nothing was sent.",
+)
+RIGHT_SHOP = Text(
+    "Nhập lại thông tin đăng nhập của đúng gian hàng bằng “caybeo accounts add”.",
+    "Enter the right shop's credentials with “caybeo accounts add”.",
+)
 LOST = Text(
     "Lượt chạy này đã mất quyền ghi vì tạm dừng quá lâu; không gửi gì thêm.",
     "This run lost the account because it paused too long; it sent nothing more.",

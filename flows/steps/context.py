@@ -17,6 +17,7 @@ from connectors.contract import Connector, Policy
 from models.clock import Clock, SystemClock
 
 LEASE_SECONDS = 60.0
+RUN_SECONDS = 7200.0  # after which a run sends nothing more; the next one goes on
 PATIENCE_SECONDS = 30.0  # how long a run waits for what a marketplace accepted but has not finished
 
 
@@ -31,6 +32,7 @@ class Account:
     base_url: str
     policy: Policy
     credentials: Any  # the connector's credentials model
+    seller: str = ""  # the shop's id there, once it is known: credentials of another shop are refused
     transport: httpx.BaseTransport | None = None
 
     @property
@@ -51,6 +53,11 @@ def silent(account: str, stage: str, done: int, total: int) -> None:
     pass
 
 
+def never() -> bool:
+    """Nobody asks this process to end."""
+    return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
     database: Engine
@@ -63,3 +70,6 @@ class Context:
     progress: Progress = silent
     lease_seconds: float = LEASE_SECONDS
     patience: float = PATIENCE_SECONDS
+    run_seconds: float = RUN_SECONDS
+    stopping: Callable[[], bool] = never  # asked to end: nothing new is begun, what is under way is ended
+    cut_off: Callable[[], bool] = never  # that took too long: nothing leaves any more

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from models.database import upsert
 from models.tables import RemoteMedia, core
 
 MEDIA = core(RemoteMedia)
+KNOWN = select(MEDIA.c.sha256, MEDIA.c.remote_id).where(MEDIA.c.account == bindparam("of"))
 
 
 class MediaShelf:
@@ -35,8 +36,7 @@ class MediaShelf:
 
 
 def known_media(db: Connection, account: str) -> dict[str, str]:
-    rows = db.execute(select(MEDIA.c.sha256, MEDIA.c.remote_id).where(MEDIA.c.account == account))
-    return {row.sha256: row.remote_id for row in rows}
+    return {row.sha256: row.remote_id for row in db.execute(KNOWN, {"of": account})}
 
 
 def keep_media(db: Connection, account: str, learned: dict[str, str]) -> None:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 import msgspec
 from sqlalchemy import insert, select, update
 
+from connectors.errors import Interrupted
 from flows.steps.account import sync
 from flows.steps.context import Account, Context
+from flows.steps.intake import Progress
 from flows.steps.plan import DUE, Selection
 from flows.steps.pull import SourceReport, pull
 from models.database import chunks, reading, writing
@@ -77,7 +79,7 @@ def know(context: Context, skus: Sequence[str]) -> None:
 def begin(context: Context, trigger: str, *, dry_run: bool = False) -> RunReport:
     """Opens the run's record."""
     report = RunReport(run_id=context.new_id(), trigger=trigger, started_at=context.clock.now(), dry_run=dry_run)
-    with writing(context.database) as db:
+    with writing(context.database, "run-begin") as db:
         row = {"run_id": report.run_id, "trigger": trigger, "started_at": report.started_at}
         db.execute(insert(RUN).values(**row, status="running", report={}))
     return report
@@ -87,17 +89,27 @@ def end(context: Context, report: RunReport) -> RunReport:
     """Closes the run's record."""
     report.finished_at = context.clock.now()
     values = {"finished_at": report.finished_at, "status": report.status, "report": report.as_json()}
-    with writing(context.database) as db:
+    with writing(context.database, "run-end") as db:
         db.execute(update(RUN).where(RUN.c.run_id == report.run_id).values(**values))
     return report
 
 
 def take_sources(context: Context, report: RunReport) -> list[SourceReport]:
     """Pulls every registered source; what one of them holds back or cannot give stops nothing else."""
-    pulled = pull(context.database, context.home, context.clock)
+    pulled = pull(context.database, context.home, context.clock, progress=until_stopped(context))
     report.sources = [msgspec.to_builtins(one) for one in pulled]
     report.source_code = source_code(pulled)
     return pulled
+
+
+def until_stopped(context: Context) -> Progress:
+    """Follows an intake and breaks it off where this process is asked to end: the source is taken whole or not."""
+
+    def told(source: str, done: int, total: int) -> None:
+        if context.stopping():
+            raise Interrupted
+
+    return told
 
 
 def source_code(pulled: list[SourceReport]) -> int:

@@ -252,6 +252,21 @@ def withdrawn(sku: str, reason: str) -> Problem:
     )
 
 
+def deleted_there(sku: str, account: str) -> Problem:
+    return Problem(
+        code="deleted-there",
+        field="sku",
+        message=Text(
+            "Có người đã xóa tin này trên sàn; hệ thống không tự đăng lại.",
+            "Someone deleted this listing there; it is not made again unasked.",
+        ),
+        next_step=Text(
+            f"Muốn đăng lại: “caybeo sync --account {account} --sku {sku}”.",
+            f"To list it again: “caybeo sync --account {account} --sku {sku}”.",
+        ),
+    )
+
+
 def _above_list_price(amount: Decimal, listed: Decimal) -> Problem:
     return Problem(
         code="price-above-list-price",

@@ -99,7 +99,7 @@ def add_source(
     """Registers a file, a folder or a query; answers its name. Adding the same again changes nothing."""
     kind, place = _place(location, query)
     wanted = (place, query, sheet)
-    with writing(database) as db:
+    with writing(database, "source-add") as db:
         there = _sources(db)
         same = next((source for source in there if source.place == wanted), None)
         if same is None:
@@ -123,7 +123,7 @@ def list_sources(database: Engine) -> list[Source]:
 
 def remove_source(database: Engine, name: str) -> bool:
     """The nightly pull reads it no longer; what it gave stays in the catalogue. False where there is none."""
-    with writing(database) as db:
+    with writing(database, "source-remove") as db:
         found = db.execute(delete(SOURCE).where(SOURCE.c.name == name)).rowcount
         db.execute(delete(SAID).where(SAID.c.source == name))
         _close_plans(db, name, None)
@@ -239,7 +239,7 @@ class _Work:
     def take(self, source: Source, said: Reading, namesake: str = "") -> SourceReport:
         """All of it or nothing, under one write lock. `namesake`: the source a file by hand may be a cut copy of."""
         report = SourceReport(source=source.title, status="held")
-        with suppress(_DryRun), writing(self._database) as db:
+        with suppress(_DryRun), writing(self._database, "import") as db:
             gone = gone_from(db, namesake or source.name, said)
             if gone.too_many and not self._approved(source, said, gone):
                 plan_id = self._plan(db, source, said, gone, namesake)
@@ -257,7 +257,7 @@ class _Work:
         status = "failed" if report.status == "refused" else report.status
         message = {"vi": report.message.vi, "en": report.message.en} if report.message else {}
         row = {"pulled_at": self._clock.now(), "status": status, "message": message}
-        with writing(self._database) as db:
+        with writing(self._database, "source-seen") as db:
             db.execute(update(SOURCE).where(SOURCE.c.name == source.name).values(row))
 
     def _apply(self, db: Connection, source: Source, said: Reading, gone: Gone) -> SourceReport:
@@ -373,7 +373,7 @@ def _held_plan(database: Engine, plan_id: int, now: datetime) -> Row[Any]:
     if row is None or row.status != "held" or row.detail.get("kind") != "intake":
         raise SourceRefused(*_not_held(plan_id))
     if row.expires_at <= now:
-        with writing(database) as db:
+        with writing(database, "import-expired") as db:
             db.execute(update(PLAN).where(PLAN.c.id == plan_id).values(status="expired"))
         raise SourceRefused(*_expired(plan_id, row.expires_at))
     return row

@@ -5,15 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 
 from models.change import ChangeStatus
-from models.ledger import OUTBOX, PLAN, open_rows
+from models.ledger import OPEN_ROW, OUTBOX, PLAN
 from models.report import HELD, PEOPLE, TROUBLE, AccountReport
 from models.timetable import STATE
 
 MOST_PROBLEMS = 500
 TELLING = ("unlistable", *TROUBLE, "held")
+STANDS = (STATE.c.outcome, STATE.c.status, STATE.c.note)
+TOTALS = select(*STANDS, func.count().label("many")).where(STATE.c.account == bindparam("of")).group_by(*STANDS)
+PENDING = (
+    select(func.count())
+    .select_from(OUTBOX)
+    .where(OUTBOX.c.account == bindparam("of"), OPEN_ROW, OUTBOX.c.status == ChangeStatus.ACCEPTED)
+)
+PROBLEMS = (
+    select(STATE.c.sku, STATE.c.problems)
+    .where(STATE.c.account == bindparam("of"), STATE.c.outcome.in_(TELLING))
+    .order_by(STATE.c.sku)
+    .limit(MOST_PROBLEMS)
+)
+HELD_CHANGES = select(func.count()).where(OUTBOX.c.plan_id == PLAN.c.id, OUTBOX.c.status == "held").scalar_subquery()
+HELD_PLANS = (
+    select(PLAN, HELD_CHANGES.label("held"))
+    .where(PLAN.c.status == "held")
+    .where(or_(HELD_CHANGES > 0, PLAN.c.account == ""))  # newer plans may have taken all its changes over
+    .order_by(PLAN.c.id)
+)
+HELD_PLANS_OF = HELD_PLANS.where(PLAN.c.account == bindparam("of"))
 
 
 def finish(db: Connection, report: AccountReport, counts: Mapping[str, int]) -> None:
@@ -29,20 +50,14 @@ def finish(db: Connection, report: AccountReport, counts: Mapping[str, int]) -> 
 
 def held_plans(db: Connection, account: str | None = None) -> list[dict[str, Any]]:
     """Plans that wait for a person, with why and how many changes."""
-    waiting = select(func.count()).where(OUTBOX.c.plan_id == PLAN.c.id, OUTBOX.c.status == "held").scalar_subquery()
-    still = or_(waiting > 0, PLAN.c.account == "")  # newer plans may have taken all its changes over
-    query = select(PLAN, waiting.label("held")).where(PLAN.c.status == "held", still).order_by(PLAN.c.id)
-    if account is not None:
-        query = query.where(PLAN.c.account == account)
+    rows = db.execute(HELD_PLANS) if account is None else db.execute(HELD_PLANS_OF, {"of": account})
     names = ("id", "account", "status", "counts", "reasons", "held", "created_at", "expires_at")
-    return [{name: getattr(row, name) for name in names} for row in db.execute(query)]
+    return [{name: getattr(row, name) for name in names} for row in rows]
 
 
 def _totals(db: Connection, report: AccountReport) -> None:
     """One pass over a covering index: what the account shows, withholds, and waits for."""
-    columns = (STATE.c.outcome, STATE.c.status, STATE.c.note)
-    query = select(*columns, func.count().label("many")).where(STATE.c.account == report.account).group_by(*columns)
-    for row in db.execute(query):
+    for row in db.execute(TOTALS, {"of": report.account}):
         if row.status == "live":
             report.live += row.many
             if row.note and row.outcome == "listed":
@@ -57,13 +72,11 @@ def _totals(db: Connection, report: AccountReport) -> None:
 
 def pending(db: Connection, account: str) -> int:
     """Changes the marketplace has accepted and not finished."""
-    rows = open_rows(account, ChangeStatus.ACCEPTED).order_by(None)
-    return int(db.execute(rows.with_only_columns(func.count())).scalar_one())
+    return int(db.execute(PENDING, {"of": account}).scalar_one())
 
 
 def _problems(db: Connection, account: str) -> list[dict[str, Any]]:
-    query = select(STATE.c.sku, STATE.c.problems).where(STATE.c.account == account, STATE.c.outcome.in_(TELLING))
-    rows = db.execute(query.order_by(STATE.c.sku).limit(MOST_PROBLEMS))
+    rows = db.execute(PROBLEMS, {"of": account})
     return [{"key": row.sku, **problem} for row in rows for problem in row.problems]
 
 

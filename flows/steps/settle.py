@@ -14,11 +14,11 @@ from sqlalchemy import Connection, Row, or_, select, update
 
 from connectors.contract import Connector
 from connectors.errors import Conflict, ConnectorError, Refused, Throttled, Unanswered, problem_of
+from flows.steps.verdict import in_doubt, pick, poisoned, verdict
 from models.change import Change, ChangeStatus, Kind
 from models.ledger import ACCEPT, MOVE, NOTE, OUTBOX, REST, drop, end, record
 from models.listing import Problem, Remote, facet_hash
 from models.outcome import Outcome, Result
-from models.text import Text
 from models.timetable import STATE
 
 COUNTED: dict[str, str] = {
@@ -26,7 +26,12 @@ COUNTED: dict[str, str] = {
     Kind.RELIST: "created",
     Kind.UPDATE: "updated",
     Kind.DELIST: "delisted",
+    Kind.CLOSE: "delisted",
 }
+
+POISONED = 3  # runs in a row in which one listing failed in the same way
+LONGEST_SECONDS = 7200.0  # a run's length: whoever asks for a longer wait is asked again by a later run
+AGAIN_SECONDS = 1.0  # between two reads that must agree
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +57,7 @@ class Settler:
     def __init__(self, account: str, connector: Connector, run_id: str, lease: int) -> None:
         self._account, self._connector, self._run_id = account, connector, run_id
         self._turns = count(lease << 32)  # no two transactions of any run share one
+        self._failed: set[str] = set()  # SKUs whose attempt of this run is counted
         self.counts: dict[str, int] = {}
 
     def results(
@@ -61,7 +67,7 @@ class Settler:
         answers = self._by_key(sent, results)
         pairs = [(one, answers.get(one.key) or Result(key=one.key, outcome=Outcome.UNKNOWN)) for one in sent]
         where = {"plan": plan_id, "batch": batch}
-        if self._all_accepted(db, pairs, where):
+        if self._all_accepted(db, pairs, where, now):
             return
         turn = next(self._turns)
         self._narrow(db, [pair for pair in pairs if _partly(*pair)])
@@ -81,21 +87,39 @@ class Settler:
         outcome = outcomes.get(type(error), Outcome.DEFERRED)
         problem = problem_of(error)
         wait = error.retry_after if isinstance(error, Throttled) else None
-        until = now + timedelta(seconds=wait) if wait else None
+        until = now + timedelta(seconds=min(wait, LONGEST_SECONDS)) if wait else None
         return [Result(key=key, outcome=outcome, problem=problem, until=until) for key in keys]
 
     def looked_up(self, db: Connection, rows: Sequence[Row[Any]], found: Sequence[Remote], now: datetime) -> None:
-        """Judges rows of unknown outcome by what the marketplace shows now."""
-        there = {remote.key: remote for remote in reversed(found)}
+        """Judges rows of unknown outcome by what the marketplace shows: once where it is there, twice where not."""
         for row in rows:
-            remote = there.get(row.sku)
-            result = _verdict(row, remote)
-            if result is None and remote is None and row.kind == Kind.CREATE and self._connector.safety == "D":
-                self._quarantine(db, row, now)
-            elif result is None:
-                self._plan_again(db, row, remote, now)
-            else:
+            remote = pick(row, found)
+            result = verdict(row, remote)
+            if result is not None:
                 self.results(db, row.plan_id, row.batch, [Sent.of(row)], [result], now)
+                if remote is None and row.kind == Kind.UPDATE:  # deleted there: nothing is sent until a person asks
+                    self._set(db, row.sku, status="gone")
+            elif remote is None and row.kind == Kind.CREATE and self._connector.safety == "D":
+                self._quarantine(db, row, now, in_doubt(), doubt=True)
+            elif self._attempts(db, row) >= POISONED:
+                self._learn(db, row, remote, now)
+                self._quarantine(db, row, now, poisoned(row.problem), doubt=False)
+            else:
+                self._plan_again(db, row, remote, now)
+
+    def doubt(self, db: Connection, rows: Sequence[Row[Any]], now: datetime) -> None:
+        """Accepted so long ago that no answer is to be expected: looked up instead."""
+        if not rows:
+            return
+        these = OUTBOX.c.id.in_([row.id for row in rows])
+        db.execute(update(OUTBOX).where(these).values(status=ChangeStatus.UNKNOWN, settle_at=now))
+        record(db, now, self._run_id, self._account, "answer-overdue", [(row.sku, row.id, None) for row in rows])
+
+    def wait(self, db: Connection, rows: Sequence[Row[Any]], now: datetime) -> None:
+        """Two reads did not agree: these rows are judged later."""
+        ids = [row.id for row in rows]
+        later = now + timedelta(seconds=max(self._connector.limits.settle_after, AGAIN_SECONDS))
+        db.execute(update(OUTBOX).where(OUTBOX.c.id.in_(ids)).values(settle_at=later))
 
     def adopt(self, db: Connection, rows: Sequence[Row[Any]], found: Sequence[Remote], now: datetime) -> None:
         """Creates of what is there already give way to a plan that begins from it."""
@@ -106,11 +130,18 @@ class Settler:
                 believe(db, self._account, row.sku, remote)
                 record(db, now, self._run_id, self._account, "looked-up-found", [(row.sku, row.id, None)])
 
-    def interrupted(self, db: Connection, rows: Sequence[Row[Any]], now: datetime) -> None:
-        """Rows a dead run left behind while sending: their outcome is unknown."""
-        ids = [row.id for row in rows]
-        db.execute(update(OUTBOX).where(OUTBOX.c.id.in_(ids)).values(status=ChangeStatus.UNKNOWN))
-        record(db, now, self._run_id, self._account, "interrupted", [(row.sku, row.id, None) for row in rows])
+    def interrupted(
+        self, db: Connection, rows: Sequence[Row[Any]], now: datetime, *, last: datetime, event: str
+    ) -> None:
+        """Rows an ended run left behind while sending: unknown, and not to be judged while a request may travel.
+
+        `last` is the latest moment at which that run may have begun one.
+        """
+        limits = self._connector.limits
+        settled = last + timedelta(seconds=limits.request_seconds + limits.settle_after)
+        these = OUTBOX.c.id.in_([row.id for row in rows])
+        db.execute(update(OUTBOX).where(these).values(status=ChangeStatus.UNKNOWN, settle_at=settled))
+        record(db, now, self._run_id, self._account, event, [(row.sku, row.id, None) for row in rows])
 
     def _by_key(self, sent: Sequence[Sent], results: Sequence[Result]) -> dict[str, Result]:
         wanted = {one.key for one in sent}
@@ -122,14 +153,18 @@ class Settler:
                 answers[result.key] = Result(key=result.key, outcome=Outcome.UNKNOWN)
         return answers
 
-    def _all_accepted(self, db: Connection, pairs: Sequence[tuple[Sent, Result]], where: dict[str, int]) -> bool:
+    def _all_accepted(
+        self, db: Connection, pairs: Sequence[tuple[Sent, Result]], where: dict[str, int], now: datetime
+    ) -> bool:
         """The common case of an asynchronous marketplace: one job took the whole batch."""
         handle = pairs[0][1].handle
         for one, result in pairs:
             alike = result.outcome is Outcome.ACCEPTED and result.handle == handle and not result.remote_id
             if not alike or one.handle not in ("", handle) or _partly(one, result):
                 return False
-        db.execute(ACCEPT, {**where, "handle": handle})  # a row that is accepted already stays as it is
+        db.execute(
+            ACCEPT, {**where, "handle": handle, "settle": self._settled(now)}
+        )  # a row that is accepted already stays as it is
         return True
 
     def _end(self, one: Sent, result: Result, turn: int, now: datetime) -> dict[str, Any]:
@@ -144,6 +179,7 @@ class Settler:
             "problem": msgspec.to_builtins(result.problem) if result.problem else None,
             "done": None if under_way else now,
             "turn": turn,
+            "settle": self._settled(now) if under_way else None,
         }
 
     def _mark(self, db: Connection, one: Sent, result: Result, now: datetime) -> None:
@@ -158,7 +194,7 @@ class Settler:
             return
         if result.outcome is Outcome.REJECTED:
             self._doubt(db, where, one)
-        db.execute(update(STATE).where(*where).values(**self._trouble(result)))
+        db.execute(update(STATE).where(*where).values(**self._trouble(db, one, result)))
         self._due_again(db, where, one, result, now)
 
     def _accepted(self, db: Connection, where: Any, one: Sent, result: Result, now: datetime) -> None:
@@ -174,16 +210,27 @@ class Settler:
         left = {facet: known for facet, known in baseline.items() if facet not in one.facets}
         db.execute(update(STATE).where(*where).values(baseline=left))
 
-    def _trouble(self, result: Result) -> dict[str, Any]:
+    def _trouble(self, db: Connection, one: Sent, result: Result) -> dict[str, Any]:
         problem = msgspec.to_builtins(result.problem) if result.problem else None
         partly = result.outcome is Outcome.ACKNOWLEDGED
         values: dict[str, Any] = {
             "outcome": Outcome.DEFERRED.value if partly else result.outcome.value,
             "problems": [problem] if problem else [],
-            "attempts": STATE.c.attempts + 1,
+            "attempts": self._counted(db, one, result),
         }
         known = {"remote_id": result.remote_id, "revision": result.revision}
         return values | {name: value for name, value in known.items() if value}
+
+    def _counted(self, db: Connection, one: Sent, result: Result) -> Any:
+        """Runs in a row in which this listing failed in the same way; a run counts once, however often it tried."""
+        if one.key in self._failed:
+            return STATE.c.attempts
+        self._failed.add(one.key)
+        ended = (OUTBOX.c.account == self._account, OUTBOX.c.sku == one.key, OUTBOX.c.done_at.is_not(None))
+        query = select(OUTBOX.c.problem).where(*ended).order_by(OUTBOX.c.id.desc()).limit(1)
+        before = db.execute(query).scalar() or {}
+        code = result.problem.code if result.problem else None
+        return STATE.c.attempts + 1 if before.get("code") == code else 1
 
     def _count(self, name: str) -> None:
         self.counts[name] = self.counts.get(name, 0) + 1
@@ -199,9 +246,11 @@ class Settler:
         """Rejected rests until a cause comes up; what was not taken is planned again; unknown is looked up."""
         if result.outcome in (Outcome.DEFERRED, Outcome.ACKNOWLEDGED):
             return result.until or now
-        if result.outcome is Outcome.UNKNOWN:
-            return now + timedelta(seconds=self._connector.limits.settle_after)
-        return None
+        return self._settled(now) if result.outcome is Outcome.UNKNOWN else None
+
+    def _settled(self, now: datetime) -> datetime:
+        """When a read surely sees what an attempt that has just ended did."""
+        return now + timedelta(seconds=self._connector.limits.settle_after)
 
     def _narrow(self, db: Connection, some: Sequence[tuple[Sent, Result]]) -> None:
         """Only the facets that were taken move the baseline."""
@@ -213,20 +262,51 @@ class Settler:
             taken = {f: h for f, h in hashes.items() if f in (result.facets or ())}
             db.execute(update(OUTBOX).where(*mine).values(hashes={**baseline, **taken}))
 
-    def _quarantine(self, db: Connection, row: Row[Any], now: datetime) -> None:
-        """Class D can neither repeat nor find a create: never sent a second time without a person."""
-        drop(db, OUTBOX.c.id == row.id, ChangeStatus.UNKNOWN, ChangeStatus.QUARANTINED, now, due=None)
-        problem = msgspec.to_builtins(Problem(code="create-unknown", field="", message=DOUBT, next_step=LOOK))
+    def _set(self, db: Connection, sku: str, **values: Any) -> None:
+        db.execute(update(STATE).where(STATE.c.account == self._account, STATE.c.sku == sku).values(**values))
+
+    def _attempts(self, db: Connection, row: Row[Any]) -> int:
         where = (STATE.c.account == self._account, STATE.c.sku == row.sku)
-        db.execute(update(STATE).where(*where).values(outcome="quarantined", problems=[problem]))
-        record(db, now, self._run_id, self._account, "quarantined", [(row.sku, row.id, problem)])
+        return int(db.execute(select(STATE.c.attempts).where(*where)).scalar() or 0)
+
+    def _quarantine(self, db: Connection, row: Row[Any], now: datetime, problem: Problem, *, doubt: bool) -> None:
+        """Nothing more is sent of it until its record changes or a person asks; a doubtful create waits for a person.
+
+        Class D can neither repeat nor find a create.
+        """
+        drop(db, OUTBOX.c.id == row.id, ChangeStatus.UNKNOWN, ChangeStatus.QUARANTINED, now, due=None)
+        said = msgspec.to_builtins(problem)
+        where = (STATE.c.account == self._account, STATE.c.sku == row.sku)
+        values = {"outcome": "quarantined", "problems": [said], "doubt": doubt, "attempts": 0}
+        db.execute(update(STATE).where(*where).values(**values))
+        day = {"due_at": row.calendar, "due_reason": "calendar" if row.calendar else None}
+        db.execute(update(STATE).where(*where, STATE.c.due_reason == "retry").values(**day))
+        record(db, now, self._run_id, self._account, "quarantined", [(row.sku, row.id, said)])
 
     def _plan_again(self, db: Connection, row: Row[Any], remote: Remote | None, now: datetime) -> None:
         """The marketplace does not show what was sent: take its word for what is there, and plan from that."""
         drop(db, OUTBOX.c.id == row.id, ChangeStatus.UNKNOWN, ChangeStatus.SUPERSEDED, now, due=now)
-        believe(db, self._account, row.sku, remote, known=row.remote_id if row.kind == Kind.CREATE else "")
+        self._learn(db, row, remote, now)
+
+    def _learn(self, db: Connection, row: Row[Any], remote: Remote | None, now: datetime) -> None:
+        """An update is judged by its own facets: what people changed beside them is for reconcile to report."""
+        if row.kind in (Kind.CREATE, Kind.RELIST):
+            believe(db, self._account, row.sku, remote, known=row.remote_id if row.kind == Kind.CREATE else "")
+            if shown := _as_sent(row, remote):  # what the next guards compare with
+                self._set(db, row.sku, **shown)
+        elif row.kind == Kind.UPDATE and remote:
+            believe_facets(db, self._account, row.sku, remote, Sent.of(row).facets)
         event = "looked-up-found" if remote else "looked-up-absent"
         record(db, now, self._run_id, self._account, event, [(row.sku, row.id, None)])
+
+
+def believe_facets(db: Connection, account: str, sku: str, remote: Remote, facets: Iterable[str]) -> None:
+    """Takes the marketplace's word for these facets only; of a draft nothing is shown yet."""
+    where = (STATE.c.account == account, STATE.c.sku == sku)
+    baseline = db.execute(select(STATE.c.baseline).where(*where)).scalar_one()
+    known = {facet: value for facet, value in baseline.items() if facet not in facets}
+    shown = {} if remote.status == "draft" else {facet: facet_hash(remote.facets.get(facet)) for facet in facets}
+    db.execute(update(STATE).where(*where).values(baseline=known | shown, revision=remote.revision))
 
 
 def believe(db: Connection, account: str, sku: str, remote: Remote | None, *, known: str = "") -> None:
@@ -235,11 +315,19 @@ def believe(db: Connection, account: str, sku: str, remote: Remote | None, *, kn
     `known` is the id of an unfinished create, which is worth going on from even where no search finds it yet.
     """
     values: dict[str, Any] = {"status": "absent", "baseline": {}, "remote_id": known, "revision": ""}
-    if remote:
+    if remote and remote.status == "draft":
+        values["remote_id"] = remote.remote_id
+    elif remote:
         shown = {f: facet_hash(v) for f, v in remote.facets.items() if remote.status != "rejected"}
         status = "live" if remote.status == "live" else "hidden"
         values = {"status": status, "baseline": shown, "remote_id": remote.remote_id, "revision": remote.revision}
     db.execute(update(STATE).where(STATE.c.account == account, STATE.c.sku == sku).values(**values))
+
+
+def _as_sent(row: Row[Any], remote: Remote | None) -> dict[str, Any]:
+    """Price and stock of this change, where the marketplace shows them."""
+    facets = remote.facets if remote and remote.status != "draft" else {}
+    return {f: getattr(row, f) for f in ("price", "stock") if f in facets and facet_hash(facets[f]) == row.hashes[f]}
 
 
 def sent_of(changes: Sequence[Change]) -> list[Sent]:
@@ -249,29 +337,3 @@ def sent_of(changes: Sequence[Change]) -> list[Sent]:
 def _partly(one: Sent, result: Result) -> bool:
     taken = result.outcome in (Outcome.ACKNOWLEDGED, Outcome.ACCEPTED)
     return taken and result.facets is not None and set(result.facets) != set(one.facets)
-
-
-def _verdict(row: Row[Any], remote: Remote | None) -> Result | None:
-    """What a look-up proves about one change; None where the marketplace shows something else."""
-    if row.kind == Kind.DELIST:
-        gone = remote is None or remote.status == "hidden"
-        return Result(key=row.sku, outcome=Outcome.ACKNOWLEDGED) if gone else None
-    if remote is None or any(facet_hash(remote.facets.get(f)) != h for f, h in row.hashes.items()):
-        return None
-    known = {"key": row.sku, "remote_id": remote.remote_id, "revision": remote.revision}
-    if remote.status == "pending":  # being worked on there: polled from now on
-        return Result(outcome=Outcome.ACCEPTED, handle=remote.remote_id, **known)
-    if remote.status == "rejected":
-        problem: Problem = problem_of(Refused("review", remote.words))
-        return Result(outcome=Outcome.REJECTED, problem=problem, **known)
-    return Result(outcome=Outcome.ACKNOWLEDGED, **known) if remote.status == "live" else None
-
-
-DOUBT = Text(
-    "Đã gửi tin mới nhưng không rõ sàn có nhận hay không, và sàn không cho tra lại.",
-    "A new listing was sent, and the marketplace cannot say whether it took it.",
-)
-LOOK = Text(
-    "Mở sàn xem tin đã có chưa; nếu chưa, chạy “caybeo sync --sku …” cho mã này.",
-    "Look there; if it is missing, run “caybeo sync --sku …” for this SKU.",
-)

@@ -21,7 +21,7 @@ def withdraw(context: Context, skus: tuple[str, ...], reason: str, who: str, *, 
     """Marks the items and syncs every account for them. Raises UnknownSku before anything is changed."""
     know(context, skus)
     now = context.clock.now()
-    with writing(context.database) as db:
+    with writing(context.database, "withdraw") as db:
         if undo:
             db.execute(delete(WITHDRAWAL).where(WITHDRAWAL.c.sku.in_(skus)))
         else:
@@ -31,5 +31,8 @@ def withdraw(context: Context, skus: tuple[str, ...], reason: str, who: str, *, 
         record(db, now, "", "", event, [(sku, None, {"reason": reason, "who": who}) for sku in skus])
     report = begin(context, "withdraw")
     return each(
-        context, report, choose(context, ()), lambda a: sync(context, a, report.run_id, selection=Selection(skus=skus))
+        context,
+        report,
+        choose(context, ()),
+        lambda a: sync(context, a, report.run_id, selection=Selection(skus=skus, due=True)),
     )

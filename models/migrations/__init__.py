@@ -6,6 +6,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from models.database import DatabaseNewer, writing
+
 
 def upgrade(engine: Engine) -> None:
     """Brings the schema to this version; a no-op where it is there already."""
@@ -14,7 +16,7 @@ def upgrade(engine: Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
-    with engine.connect().execution_options(writes=True) as db, db.begin():
+    with writing(engine, "migrate") as db:
         config.attributes["connection"] = db
         command.upgrade(config, "head")
 
@@ -29,10 +31,13 @@ def version(engine: Engine) -> str | None:
         return db.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
 
 
-HEAD = "0001"  # tests/models/test_migrations.py compares it with the newest file
+HEAD = "0002"  # tests/models/test_migrations.py compares it with the newest file
 
 
 def ensure(engine: Engine) -> None:
-    """Upgrades only where needed: looking costs 1 ms, importing Alembic 300."""
-    if version(engine) != HEAD:
+    """Upgrades only where needed: looking costs 1 ms, importing Alembic 300. Raises DatabaseNewer."""
+    found = version(engine)
+    if found is not None and found > HEAD:
+        raise DatabaseNewer(f"{found} > {HEAD}", str(engine.url.database or ""))
+    if found != HEAD:
         upgrade(engine)

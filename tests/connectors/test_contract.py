@@ -221,8 +221,8 @@ RUBBISH = {
 
 
 @pytest.mark.parametrize("rubbish", RUBBISH.values(), ids=RUBBISH)
-def test_rubbish_is_never_a_success(found: Connector, account: Session, wire: Wire, rubbish) -> None:
-    """N11: a doubt that is looked up costs one read; a success that was none is a listing nobody sees."""
+def test_N11_rubbish_is_never_a_success(found: Connector, account: Session, wire: Wire, rubbish) -> None:
+    """A doubt that is looked up costs one read; a success that was none is a listing nobody sees."""
     client, change = found.client(account), _change(found)
     wire.rubbish = rubbish
 
@@ -231,8 +231,8 @@ def test_rubbish_is_never_a_success(found: Connector, account: Session, wire: Wi
 
 
 @pytest.mark.parametrize("rubbish", RUBBISH.values(), ids=RUBBISH)
-def test_rubbish_is_never_an_empty_shop(found: Connector, account: Session, wire: Wire, rubbish) -> None:
-    """M21: what is taken for absent is made again, or taken for deleted."""
+def test_M21_rubbish_is_never_an_empty_shop(found: Connector, account: Session, wire: Wire, rubbish) -> None:
+    """What is taken for absent is made again, or taken for deleted."""
     client = found.client(account)
     wire.rubbish = rubbish
 

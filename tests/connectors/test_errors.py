@@ -7,22 +7,58 @@ import pytest
 from connectors.errors import (
     SENTENCES,
     AuthorisationFailed,
+    ClockSkew,
     Conflict,
     ConnectorError,
+    Down,
+    Interrupted,
     Misconfigured,
+    NotRecorded,
     NotSent,
+    OutOfTime,
     Refused,
     Throttled,
     Unanswered,
     problem_of,
 )
 from models.text import Text
+from tests.scenarios.world import TODAY
 
 KINDS = [AuthorisationFailed, Conflict, Misconfigured, NotSent, Refused, Throttled, Unanswered]
 
 
+NEVER_LEFT = {Down: Down(TODAY), Interrupted: Interrupted(), NotRecorded: NotRecorded("x"), OutOfTime: OutOfTime()}
+
+
 def test_the_tree_is_the_one_drawn_at_its_top() -> None:
-    assert set(ConnectorError.__subclasses__()) == set(KINDS) == set(SENTENCES)
+    assert set(ConnectorError.__subclasses__()) == set(KINDS)
+    assert set(NotSent.__subclasses__()) == set(NEVER_LEFT)
+    assert set(Misconfigured.__subclasses__()) == {ClockSkew}
+
+
+def test_every_branch_has_its_own_sentence() -> None:
+    assert set(SENTENCES) == {*KINDS, *NEVER_LEFT, ClockSkew}
+
+
+@pytest.mark.parametrize("error", NEVER_LEFT.values(), ids=lambda error: error.code)
+def test_what_never_left_is_told_by_its_reason(error) -> None:
+    problem = problem_of(error)
+
+    assert problem.message != problem_of(NotSent(error.code)).message
+    for told in (problem.message.vi, problem.message.en, problem.next_step.vi, problem.next_step.en):
+        assert told.endswith((".", ")"))
+        assert "{" not in told
+
+
+def test_M23_a_silence_is_told_with_its_beginning() -> None:
+    problem = problem_of(Down(TODAY))
+
+    assert "từ 23/11/2026 09:00" in problem.message.vi
+    assert "since 23/11/2026 09:00" in problem.message.en
+
+
+def test_M25_a_wrong_clock_is_called_by_its_name() -> None:
+    assert "đồng hồ" in problem_of(ClockSkew("clock_skew")).message.vi
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -108,8 +108,8 @@ def test_a_lost_answer_breaks_the_connection(address, sandbox) -> None:
     assert len(sandbox.show()["listings"]) == 1
 
 
-def test_a_lost_answer_is_a_doubt_that_is_not_sent_again(address, sandbox, join) -> None:
-    """N06: applied there, unknown here."""
+def test_N06_a_lost_answer_is_a_doubt_that_is_not_sent_again(address, sandbox, join) -> None:
+    """Applied there, unknown here."""
     account = join(f"{address}/stall")
     sandbox.fault(Fault(times=5, drop=True))
 
@@ -155,7 +155,7 @@ def test_an_answer_later_than_the_deadline_is_a_doubt(address, sandbox, join) ->
     assert len(sandbox.show()["listings"]) == 1
 
 
-def test_where_nobody_listens_nothing_was_sent(join) -> None:
+def test_N02_where_nobody_listens_nothing_was_sent(join) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     account = join(f"http://127.0.0.1:{port}")
@@ -164,8 +164,8 @@ def test_where_nobody_listens_nothing_was_sent(join) -> None:
         account.call("create", "POST", "a", content=b"one")
 
 
-def test_a_proxy_of_the_environment_is_ignored(address, monkeypatch, join) -> None:
-    """N13: it would see every token."""
+def test_N13_a_proxy_of_the_environment_is_ignored(address, monkeypatch, join) -> None:
+    """It would see every token."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("NO_PROXY", "no_proxy"):
@@ -189,8 +189,8 @@ def test_a_password_file_of_the_environment_is_ignored(address, sandbox, monkeyp
 
 
 @pytest.mark.parametrize("vouching", ["nobody", "the environment"])
-def test_a_certificate_no_authority_vouches_for_is_refused(tmp_path: Path, join, monkeypatch, vouching) -> None:
-    """N03: over real TLS; neither can verification be switched off, nor a stranger be named an authority."""
+def test_N03_a_certificate_no_authority_vouches_for_is_refused(tmp_path: Path, join, monkeypatch, vouching) -> None:
+    """Over real TLS; neither can verification be switched off, nor a stranger be named an authority."""
     certificate, key = _self_signed(tmp_path)
     if vouching == "the environment":
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))

@@ -14,18 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.bodies import BODY_BYTES, Unparsed, parse
 from connectors.contract import Policy, Rate
 from connectors.errors import ConnectorError, Misconfigured, NotSent, Refused, Throttled, Unanswered
-from connectors.transport import (
-    BODY_BYTES,
-    READ_ATTEMPTS,
-    WRITE_ATTEMPTS,
-    Unparsed,
-    agreed_rates,
-    open_client,
-    parse,
-    retry_after,
-)
+from connectors.rate_headers import retry_after
+from connectors.transport import READ_ATTEMPTS, WRITE_ATTEMPTS, agreed_rates, open_client
 from models.lease import LeaseLost
 from tests.connectors.stall import Pieces, RecordingClock, Wire, answer, declared, session
 from tests.scenarios.world import HandClock
@@ -69,8 +62,8 @@ def test_https_and_this_machine_itself_are_fine(address) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_never_followed(status, clock) -> None:
-    """N10: httpx would carry custom headers such as an API key to the other host."""
+def test_N10_a_redirect_is_never_followed(status, clock) -> None:
+    """Httpx would carry custom headers such as an API key to the other host."""
     wire = Wire([lambda: answer(status, b"", {"Location": "https://elsewhere.example/"})])
 
     with pytest.raises(Misconfigured, match="redirect"):
@@ -140,8 +133,8 @@ RUBBISH = {
 
 
 @pytest.mark.parametrize("body", RUBBISH.values(), ids=RUBBISH)
-def test_a_write_answered_with_rubbish_is_a_doubt(body, clock) -> None:
-    """N11: never a success, never a crash, and never sent again."""
+def test_N11_a_write_answered_with_rubbish_is_a_doubt(body, clock) -> None:
+    """Never a success, never a crash, and never sent again."""
     wire = Wire([lambda: answer(200, body)])
 
     with pytest.raises(Unanswered):
@@ -151,7 +144,7 @@ def test_a_write_answered_with_rubbish_is_a_doubt(body, clock) -> None:
 
 
 @pytest.mark.parametrize("body", RUBBISH.values(), ids=RUBBISH)
-def test_a_read_answered_with_rubbish_is_asked_again(body, clock) -> None:
+def test_N11_a_read_answered_with_rubbish_is_asked_again(body, clock) -> None:
     wire = Wire([lambda: answer(200, body), lambda: answer(200, b'{"id": 7}')])
 
     assert session(wire, clock).call("list", "GET", "items").data == {"id": 7}
@@ -170,16 +163,7 @@ def test_any_body_is_read_as_what_it_says_or_not_at_all(body) -> None:
     assert isinstance(found, Unparsed) or found == (json.loads(body) if body else None)
 
 
-def test_a_compressed_body_is_not_unpacked(clock) -> None:
-    """N09: nobody asked for it, and ten kilobytes on the wire may be ten megabytes here."""
-    packed = gzip.compress(b'{"id": 7}')
-    wire = Wire([lambda: answer(200, packed, {"Content-Encoding": "gzip"})])
-
-    with pytest.raises(Unanswered, match="not-json"):
-        session(wire, clock).call("create", "POST", "items", json={})
-
-
-def test_a_body_without_end_is_given_up_after_ten_megabytes(clock) -> None:
+def test_N09_a_body_without_end_is_given_up_after_ten_megabytes(clock) -> None:
     piece = b"0" * 65_536
     body = Pieces(piece for _ in range(10_000))
     wire = Wire([lambda: httpx.Response(200, stream=body)])
@@ -198,8 +182,8 @@ def test_the_largest_body_allowed_is_read(clock) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 599])
-def test_a_server_error_after_a_write_is_a_doubt(status, clock) -> None:
-    """M02: it may have been applied before it failed."""
+def test_M02_a_server_error_after_a_write_is_a_doubt(status, clock) -> None:
+    """It may have been applied before it failed."""
     wire = Wire([lambda: answer(status, b'{"error": "x"}')])
 
     with pytest.raises(Unanswered, match=f"HTTP {status}"):
@@ -245,7 +229,7 @@ def _call(wire: Wire, clock: HandClock, method: str, repeatable: bool | None) ->
     ],
 )
 @pytest.mark.parametrize("error", NEVER_ANSWERED, ids=lambda e: type(e).__name__)
-def test_without_an_answer_only_what_does_no_harm_twice_is_repeated(method, repeatable, attempts, error, clock) -> None:
+def test_N05_without_an_answer_only_what_does_no_harm_is_repeated(method, repeatable, attempts, error, clock) -> None:
     wire = Wire([error])
 
     with pytest.raises(Unanswered):
@@ -259,7 +243,7 @@ def test_without_an_answer_only_what_does_no_harm_twice_is_repeated(method, repe
     [("GET", None, READ_ATTEMPTS), ("POST", None, WRITE_ATTEMPTS), ("POST", True, WRITE_ATTEMPTS)],
 )
 @pytest.mark.parametrize("error", NEVER_SENT, ids=lambda e: type(e).__name__)
-def test_what_never_left_is_always_repeated(method, repeatable, attempts, error, clock) -> None:
+def test_N02_what_never_left_is_always_repeated(method, repeatable, attempts, error, clock) -> None:
     wire = Wire([error])
 
     with pytest.raises(NotSent):
@@ -288,8 +272,8 @@ def test_a_call_that_comes_through_at_last_is_a_success(clock) -> None:
     assert session(wire, clock).call("create", "POST", "items", json={}).data == [1]
 
 
-def test_a_bad_certificate_ends_at_once(clock) -> None:
-    """N03: nothing is repeated and nothing is downgraded."""
+def test_N03_a_bad_certificate_ends_at_once(clock) -> None:
+    """Nothing is repeated and nothing is downgraded."""
     wire = Wire([httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate")])
 
     with pytest.raises(Misconfigured, match="certificate"):
@@ -354,8 +338,7 @@ def test_what_the_marketplace_asks_for_is_the_least_wait(after, clock) -> None:
 
     session(wire, clock).call("create", "POST", "items", json={})
 
-    assert len(clock.waits) == 1
-    assert int(after) <= clock.waits[0] <= max(1.0, int(after))
+    assert int(after) <= sum(clock.waits) <= max(1.0, int(after))
 
 
 def test_a_wait_longer_than_two_minutes_is_left_to_the_next_run(clock) -> None:
@@ -368,8 +351,8 @@ def test_a_wait_longer_than_two_minutes_is_left_to_the_next_run(clock) -> None:
     assert clock.waits == []
 
 
-def test_a_marketplace_that_asks_for_a_day_ends_the_call_instead() -> None:
-    """M01: a wait beyond the run's own patience leaves the rows planned and ends cleanly."""
+def test_M01_a_marketplace_that_asks_for_a_day_ends_the_call_instead() -> None:
+    """A wait beyond the run's own patience leaves the rows planned and ends cleanly."""
     clock = RecordingClock()
     account = session(
         Wire([lambda: answer(429, b"", {"Retry-After": "86400"})]),
@@ -388,14 +371,14 @@ def _headers(clock: HandClock, **later: float) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"), [("120", 120.0), ("0", 0.0), (" 30 ", 30.0), ("999999", 999_999.0)], ids=str
+    ("value", "seconds"), [("120", 120.0), ("0", 0.0), (" 30 ", 30.0), ("1.5", 1.5), ("999999", 999_999.0)], ids=str
 )
-def test_retry_after_in_seconds(value, seconds, clock) -> None:
+def test_M01_retry_after_in_seconds(value, seconds, clock) -> None:
     assert retry_after({"Retry-After": value}, clock) == seconds
 
 
 @pytest.mark.parametrize(("later", "seconds"), [(90, 90.0), (0, 0.0), (-3600, 0.0)])
-def test_retry_after_as_a_date_and_a_past_one_means_now(later, seconds, clock) -> None:
+def test_M01_retry_after_as_a_date_and_a_past_one_means_now(later, seconds, clock) -> None:
     assert retry_after(_headers(clock, seconds=later), clock) == seconds
 
 
@@ -405,9 +388,24 @@ def test_retry_after_as_a_date_without_zone_is_utc(clock) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["", "soon", "-5", "1.5", "1e3", "١٢", "²", "NaN", "Thu, 99 Foo 2026 00:00:00 GMT", "Mon", "0x10", ";", "\x00"],
+    [
+        "",
+        "soon",
+        "-5",
+        "1.",
+        "1e3",
+        "١٢",
+        "²",
+        "NaN",
+        "Thu, 99 Foo 2026 00:00:00 GMT",
+        "Mon",
+        "0x10",
+        ";",
+        "\x00",
+        "9" * 5000,
+    ],
 )
-def test_rubbish_in_retry_after_says_nothing(value, clock) -> None:
+def test_M01_rubbish_in_retry_after_says_nothing(value, clock) -> None:
     assert retry_after({"Retry-After": value}, clock) is None
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from typer.testing import CliRunner
 from connectors.registry import connector, names
 from connectors.server import application
 from connectors.simulator import Sandbox
+from flows import wiring
 from flows.accounts import sandbox_of
 from flows.cli import app
 from flows.settings import Settings
+from flows.steps.context import Context
 from flows.wiring import open_home
 from models.clock import SystemClock
 from models.database import writing
@@ -31,6 +34,7 @@ from models.lease import HeldLease
 from models.tables import SourceRow, core
 from models.timetable import PRODUCT
 from tests.flows.instance import free_port
+from tests.scenarios.world import Inline
 
 DATA = Path(__file__).parents[2] / "data"
 SHELVES = ("madeincamau", "postmart", "voso")
@@ -64,7 +68,10 @@ def caybeo(*words: str, stdin: str | None = None) -> Said:
 
 @pytest.fixture(scope="module", autouse=True)
 def hand_clock() -> Iterator[None]:
-    """A day in November 2026 on which waiting takes no time."""
+    """A day in November 2026 on which waiting takes no time.
+
+    What a pool would send at once is sent in turn: threads that wait beside each other would each move this clock.
+    """
     with time_machine.travel("2026-11-23T02:00:00Z") as traveller, pytest.MonkeyPatch.context() as patch:
         slept = 0.0
 
@@ -75,6 +82,7 @@ def hand_clock() -> Iterator[None]:
 
         patch.setattr(SystemClock, "sleep", sleep)
         patch.setattr(SystemClock, "monotonic", lambda self: slept)
+        patch.setattr(wiring, "Context", partial(Context, pool=Inline))
         yield
 
 
@@ -241,7 +249,7 @@ def test_a_marketplace_that_fails_is_told_and_heals(home: Path) -> None:
     assert next(one["price"] for one in shelf("madeincamau")["listings"] if one["key"] == "CM001") == 58_000
 
 
-def test_a_lost_answer_makes_no_second_listing(home: Path) -> None:
+def test_N06_a_lost_answer_makes_no_second_listing(home: Path) -> None:
     caybeo("sandbox", "reset", "voso")
     caybeo("sandbox", "fault", "voso", "--drop", "--times", "6")
 
@@ -330,6 +338,22 @@ def test_a_plan_is_shown_then_applied(home: Path) -> None:
     assert applied.code == DONE
     assert next(one["price"] for one in shelf("postmart")["listings"] if one["key"] == "CM002") == 51_000
     assert caybeo("apply", str(made["plan_id"])).code == USAGE
+
+
+def test_an_approval_shows_what_it_lets_through_and_under_which_code(home: Path) -> None:
+    set_price(home, "CM001", 570_000)
+    held = caybeo("nightly", "--account", "postmart", "--json")
+    (plan,) = held.json["accounts"][0]["plans"]
+    code = caybeo("plan", "show", str(plan["id"]), "--json").json["digest"][:8]
+
+    other = caybeo("approve", str(plan["id"]), "--digest", "0" * 8)
+    said = caybeo("approve", str(plan["id"]), "--reason", "hàng tuyển", "--digest", code)
+
+    assert other.code == USAGE
+    assert said.code == DONE, said.out
+    assert f"mã {code}: 1 cập nhật" in said.out
+    assert "570.000" in said.out
+    assert next(one["price"] for one in shelf("postmart")["listings"] if one["key"] == "CM001") == 570_000
 
 
 def test_a_held_plan_names_the_number_to_approve(home: Path) -> None:
@@ -448,7 +472,7 @@ def test_an_unknown_option_is_a_usage_error(home: Path) -> None:
     assert caybeo("nightly", "--khong-co").code == USAGE
 
 
-def test_an_account_in_use_is_busy(home: Path) -> None:
+def test_P15_an_account_in_use_is_busy(home: Path) -> None:
     database = open_home(Settings())
     lease = HeldLease(database, "voso", 600, SystemClock())
 
@@ -583,7 +607,7 @@ def _edit_by_hand(sku: str, price: int) -> None:
 # --- care -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_restored_backup_must_be_read_back_first(home: Path, tmp_path: Path) -> None:
+def test_P20_a_restored_backup_must_be_read_back_first(home: Path, tmp_path: Path) -> None:
     backup = tmp_path / "backup.sqlite"
     caybeo("db", "backup", str(backup))
     set_price(home, "CM001", 58_000)
@@ -623,7 +647,7 @@ def test_the_doctor_finds_a_home_that_others_can_read(home: Path) -> None:
     assert {"database", "schema", "home"} <= {check["name"] for check in healthy.json["checks"]}
 
 
-def test_a_damaged_database_is_said_in_a_sentence(home: Path) -> None:
+def test_P21_a_damaged_database_is_said_in_a_sentence(home: Path) -> None:
     for file in (home / "home").glob("caybeo.sqlite*"):
         file.write_bytes(b"hong" * 1000)
 

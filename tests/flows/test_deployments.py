@@ -28,7 +28,7 @@ from models.timetable import STATE
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 
-DEPLOYED = ("nightly", "sync", "resync", "reconcile", "import", "withdraw", "review")
+DEPLOYED = ("nightly", "sync", "resync", "reconcile", "audit", "import", "withdraw", "review")
 ACCOUNTS = {"madeincamau", "postmart", "voso"}
 RUN_SECONDS = 120
 
@@ -69,7 +69,7 @@ def test_every_deployment_is_there_and_says_what_it_does(instance):
     assert all("path" not in str(one.job_variables) for one in deployments)
 
 
-@pytest.mark.parametrize("name", ["nightly", "reconcile"])
+@pytest.mark.parametrize("name", ["nightly", "reconcile", "audit"])
 def test_a_deployed_schedule_yields_scheduled_runs(instance, name):
     """With a newer SQLAlchemy the deployment succeeds and no run is ever created."""
     scheduled = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])))
@@ -83,7 +83,7 @@ def test_a_deployed_schedule_yields_scheduled_runs(instance, name):
 
     assert all(one.state.is_scheduled() for one in runs)
     times = {one.next_scheduled_start_time.strftime("%H:%M") for one in runs}
-    assert times == {{"nightly": "18:30", "reconcile": "21:00"}[name]}  # UTC of 01:30 and 04:00 in Cà Mau
+    assert times == {{"nightly": "18:30", "reconcile": "21:00", "audit": "22:00"}[name]}  # UTC of 01:30, 04:00, 05:00
     assert all(one.parameters.get("account", ALL) == ALL for one in runs)
 
 
@@ -184,7 +184,7 @@ def waiting_review(client, plan_id):
 
 
 @pytest.mark.parametrize(("flow", "watched"), [("sync", True), ("nightly", True), ("review", False)])
-def test_runs_without_a_process_are_found_but_a_waiting_review_is_none(instance, flow, watched):
+def test_P18_runs_without_a_process_are_found_but_a_waiting_review_is_none(instance, flow, watched):
     """A review's single heartbeat may arrive after its suspension; 90 s later the server would call it crashed."""
     heartbeat = ReceivedEvent(
         id=uuid4(),

@@ -9,7 +9,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from sqlalchemy import select, update
 
-from flows import endings, import_file, nightly, reconcile, resync, sync, withdraw
+from flows import audit, endings, import_file, nightly, reconcile, resync, sync, withdraw
 from flows.artifacts import plain, slug, summary
 from flows.choices import ALL, inbox_file, known, skus_of
 from flows.settings import Settings
@@ -135,6 +135,22 @@ def test_reconcile_of_all_accounts_finds_nothing_after_a_sync(database, prefect_
     state = reconcile.reconcile(account=ALL, return_state=True)
 
     assert state.name == "Completed"
+
+
+def test_an_audit_says_how_many_were_compared_and_names_what_was_forgotten(database, artifacts):
+    sync.sync(account=ACCOUNT, return_state=True)
+    healthy = audit.audit(account=ALL, return_state=True)
+    with writing(database) as db:
+        where = (STATE.c.account == ACCOUNT, STATE.c.sku == SKUS[0])
+        db.execute(update(STATE).where(*where).values(baseline={}, due_at=None))
+
+    state = audit.audit(account=ACCOUNT, return_state=True)
+
+    assert healthy.name == "Completed"
+    assert "không bỏ sót gì" in healthy.message
+    assert state.name == "Partly failed"
+    assert "bỏ sót 1 mục" in state.message
+    assert SKUS[0] in artifacts("problems-audit")
 
 
 def test_import_checks_a_file_of_the_inbox_without_taking_it(database, artifacts):

@@ -139,8 +139,8 @@ def test_a_database_address_never_shows_its_password(monkeypatch) -> None:
     assert "canary" in settings.url
 
 
-def test_a_damaged_database_is_not_opened(settings: Settings, caybeo) -> None:
-    """P21: and the sentence names the way back."""
+def test_P21_a_damaged_database_is_not_opened(settings: Settings, caybeo) -> None:
+    """And the sentence names the way back."""
     (settings.place / "caybeo.sqlite").write_bytes(b"no database " * 500)
 
     with pytest.raises(DatabaseBroken):
@@ -377,8 +377,8 @@ def test_one_failed_check_does_not_hide_the_others(settings: Settings, clock, sh
     assert [name for name, ok in findings.items() if not ok] == ["accounts"]
 
 
-def test_a_restored_backup_must_be_read_back_before_anything_is_sent(settings: Settings, caybeo, tmp_path) -> None:
-    """P20: a backup has forgotten every send that came after it."""
+def test_P20_a_restored_backup_must_be_read_back_before_anything_is_sent(settings: Settings, caybeo, tmp_path) -> None:
+    """A backup has forgotten every send that came after it."""
     _import(caybeo, tmp_path)
     copy = tmp_path / "copy.sqlite"
     night = ("nightly", "--account", "postmart", "--json")

@@ -195,7 +195,7 @@ def test_a_sound_database_is_found_sound(database: Engine) -> None:
 
 
 @pytest.mark.parametrize("damage", ["no database at all", "torn pages"])
-def test_a_damaged_file_is_refused(tmp_path: Path, damage) -> None:
+def test_P21_a_damaged_file_is_refused(tmp_path: Path, damage) -> None:
     file = tmp_path / "caybeo.sqlite"
     if damage == "no database at all":
         file.write_bytes("không phải cơ sở dữ liệu".encode() * 200)

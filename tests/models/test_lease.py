@@ -122,7 +122,7 @@ def test_expiry_counts_from_before_the_database_answered(database: Engine, clock
     assert lease.left() == SECONDS - 5
 
 
-def test_every_writing_transaction_refuses_an_old_token(take, database: Engine, clock: HandClock) -> None:
+def test_P16_every_writing_transaction_refuses_an_old_token(take, database: Engine, clock: HandClock) -> None:
     old = take()
     clock.advance(seconds=SECONDS + 1)
     new = take()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, event, insert, select, update
 
 from models.change import Change, ChangeStatus, Kind
 from models.database import reading, writing
@@ -22,9 +22,10 @@ from models.ledger import (
     mark_sending,
     open_plan,
     open_rows,
-    recent_delists,
+    recent_moves,
     record,
     release,
+    waiting_moves,
 )
 from models.timetable import STATE
 from tests.scenarios.world import TODAY
@@ -129,22 +130,81 @@ def test_open_rows_are_those_of_one_account_and_status(database: Engine, plan: i
     assert skus == ["B"]
 
 
-def test_guards_count_what_was_taken_down_without_approval(database: Engine) -> None:
-    counted = {"kind": "delist", "status": "acknowledged", "sent_at": TODAY}
+def test_guards_see_what_was_sent_of_one_account_and_may_have_arrived(database: Engine) -> None:
+    """Approved changes among them: what a guard compares with begins anew there."""
+    sent = {"kind": "delist", "status": "acknowledged", "sent_at": TODAY}
     rows = [
-        _row("counts", **counted),
-        _row("accepted", **counted | {"status": "accepted"}),
-        _row("approved", **counted | {"counted": False}),
-        _row("rejected", **counted | {"status": "rejected"}),
-        _row("long-ago", **counted | {"sent_at": TODAY - timedelta(hours=25)}),
-        _row("update", **counted | {"kind": "update"}),
-        _row("elsewhere", **counted | {"account": "postmart"}),
+        _row("acknowledged", **sent),
+        _row("accepted", **sent | {"status": "accepted"}),
+        _row("unknown", **sent | {"status": "unknown"}),
+        _row("sending", **sent | {"status": "sending"}),
+        _row("approved", **sent | {"counted": False}),
+        _row("a-day-ago", **sent | {"sent_at": TODAY - timedelta(hours=24)}),
+        _row("update", **sent | {"kind": "update"}),
+        _row("rejected", **sent | {"status": "rejected"}),
+        _row("long-ago", **sent | {"sent_at": TODAY - timedelta(hours=24, seconds=1)}),
+        _row("first", **sent | {"kind": "create"}),
+        _row("elsewhere", **sent | {"account": "postmart"}),
     ]
     with writing(database) as db:
         for row in rows:
             db.execute(insert(OUTBOX).values(**row))
 
-        assert recent_delists(db, "voso", TODAY - timedelta(hours=24)) == 2
+        found = recent_moves(db, "voso", TODAY - timedelta(hours=24))
+
+    assert [move.sku for move in found] == [row["sku"] for row in rows[:7]]
+    assert {move.shown for move in found} == {None}
+
+
+def test_what_guards_see_is_found_by_its_own_index(database: Engine) -> None:
+    """A first sync of 10,000 listings leaves nothing there: its creates are not in it."""
+    if database.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL chooses by the statistics of full tables")
+    said = []
+
+    @event.listens_for(database, "before_cursor_execute")
+    def keep(*call: Any) -> None:
+        said.append(call[2:4])
+
+    with reading(database) as db:
+        recent_moves(db, "voso", TODAY)
+        statement, values = said[-1]
+        steps = [row[-1] for row in db.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+
+    assert any("ix_outbox_moves (account=? AND sent_at>?)" in step for step in steps), steps
+
+
+def test_guards_see_what_waits(database: Engine, plan: int) -> None:
+    with writing(database) as db:
+        drop(db, OUTBOX.c.sku == "B", ChangeStatus.PLANNED, ChangeStatus.SUPERSEDED, TODAY, due=None)
+        db.execute(insert(OUTBOX).values(**_row("D", status="held", follows=7)))
+        db.execute(insert(OUTBOX).values(**_row("E", status="unknown")))
+        db.execute(insert(OUTBOX).values(**_row("F", account="postmart")))
+
+        waiting = waiting_moves(db, "voso")
+
+    assert {(move.sku, move.status, move.follows) for move in waiting} == {
+        ("A", "planned", None),
+        ("C", "planned", None),
+        ("D", "held", 7),
+    }
+
+
+@pytest.mark.parametrize("due", [None, LATER])
+def test_a_repeated_create_that_was_not_sent_leaves_the_doubt_it_followed(
+    database: Engine, plan: int, due: datetime | None
+) -> None:
+    with writing(database) as db:
+        db.execute(update(OUTBOX).where(OUTBOX.c.sku == "A").values(follows=7))
+        hold(db, plan, TODAY, [])
+
+        drop(db, OUTBOX.c.plan_id == plan, ChangeStatus.HELD, ChangeStatus.CANCELLED, TODAY, due=due)
+
+    with reading(database) as db:
+        rows = db.execute(select(STATE.c.sku, STATE.c.doubt).order_by(STATE.c.sku)).fetchall()
+        outcome = db.execute(select(STATE.c.outcome).where(STATE.c.sku == "A")).scalar_one()
+    assert [tuple(row) for row in rows] == [("A", True), ("B", False), ("C", False)]
+    assert outcome == "quarantined"
 
 
 def test_the_ledger_keeps_its_lines_in_order(database: Engine) -> None:
@@ -226,7 +286,7 @@ def _state(sku: str) -> dict[str, Any]:
 
 
 def _end(sku: str, status: str, *, turn: int) -> dict[str, Any]:
-    known = {"remote_id": "9", "revision": "", "handle": "", "problem": None, "done": LATER}
+    known = {"remote_id": "9", "revision": "", "handle": "", "problem": None, "done": LATER, "settle": None}
     return {"account": "voso", "sku": sku, "status": status, "turn": turn, **known}
 
 

@@ -38,7 +38,7 @@ def test_indexes_cover_the_same_rows_as_declared(empty: Engine) -> None:
     """Alembic compares columns; what a partial index leaves out is compared here."""
     upgrade(empty)
 
-    assert _partial(empty, "outbox") == {"uq_outbox_open", "ix_outbox_delists"}
+    assert _partial(empty, "outbox") == {"uq_outbox_open", "ix_outbox_moves"}
     assert _partial(empty, "listing_state") == {"ix_listing_state_due"}
 
 
@@ -52,8 +52,8 @@ def test_a_current_database_is_left_alone(database: Engine) -> None:
     assert version(database) == HEAD
 
 
-def test_a_migration_that_breaks_off_leaves_the_old_schema(empty: Engine, monkeypatch) -> None:
-    """P07: one transaction, so the next start finds either the old schema or the new one."""
+def test_P07_a_migration_that_breaks_off_leaves_the_old_schema(empty: Engine, monkeypatch) -> None:
+    """One transaction, so the next start finds either the old schema or the new one."""
     monkeypatch.setattr(op, "create_table", _breaks_at("plan"))
 
     with pytest.raises(RuntimeError, match="power cut"):

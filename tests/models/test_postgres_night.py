@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from connectors.simulator import Fault
 from flows.steps.approve import approve, refuse
+from flows.steps.audit import audit
 from flows.steps.night import resync
 from flows.steps.plan import Selection
 from flows.steps.pull import add_source, import_file, list_sources, pull, remove_source
@@ -63,7 +64,7 @@ def test_a_removed_product_is_taken_down_and_a_returning_one_shown_again(world: 
     assert all(len(world.shown(name)) == 4 for name in MARKETPLACES)
 
 
-def test_a_lost_answer_is_looked_up_and_nothing_is_sent_twice(world: World) -> None:
+def test_N06_a_lost_answer_is_looked_up_and_nothing_is_sent_twice(world: World) -> None:
     _stock(world, 3)
     for name in MARKETPLACES:
         world.sandboxes[name].fault(Fault(times=6, drop=True))
@@ -132,6 +133,21 @@ def test_reading_back_finds_no_drift_after_a_night(world: World) -> None:
     for account in world.accounts():
         report = reconcile(world.context(), account, "run-r", heal=True)
         assert report.problems == []
+
+
+def test_what_was_edited_or_deleted_by_hand_is_told_and_the_timetable_forgets_nothing(world: World) -> None:
+    _stock(world, 3)
+    world.night()
+    world.edit_by_hand("postmart", "TK000", 240_000)
+    world.delete_by_hand("postmart", "TK001")
+
+    told, healed = world.reconcile("postmart"), world.reconcile("postmart", heal=True)
+
+    drifts = [p["code"] for p in part(told, "postmart").problems if p["code"].startswith("drift")]
+    assert drifts == ["drift-edited", "drift-gone"]
+    assert part(healed, "postmart").status == "completed"
+    world.assert_in_step()
+    assert audit(world.context(), world.accounts()).findings == []
 
 
 def test_what_an_operator_asks_for_is_sent_again(world: World) -> None:

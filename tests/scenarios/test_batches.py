@@ -12,7 +12,7 @@ def decomposed(text: str) -> str:
     return text.replace("ô", "o\u0302")
 
 
-def test_one_bad_item_among_many_is_refused_alone(lone: World, market: str) -> None:
+def test_M04_one_bad_item_among_many_is_refused_alone(lone: World, market: str) -> None:
     products = [shrimp(n, lone.picture()) for n in range(60)]  # more than one batch
     lone.put(*products[:30], replace(products[30], name=decomposed(products[30].name)), *products[31:])
 
@@ -25,7 +25,7 @@ def test_one_bad_item_among_many_is_refused_alone(lone: World, market: str) -> N
     assert set(lone.shown(market)) == {p.product_id for p in products} - {"TK030"}
 
 
-def test_one_bad_update_among_many_is_refused_alone(lone: World, market: str) -> None:
+def test_M04_one_bad_update_among_many_is_refused_alone(lone: World, market: str) -> None:
     products = [shrimp(n, lone.picture()) for n in range(12)]
     lone.put(*products)
     lone.night()
@@ -42,7 +42,7 @@ def test_one_bad_update_among_many_is_refused_alone(lone: World, market: str) ->
     lone.assert_in_step()
 
 
-def test_shuffled_answers_find_their_items(lone: World, market: str) -> None:
+def test_M05_shuffled_answers_find_their_items(lone: World, market: str) -> None:
     """postmart answers a batch in any order: every listing still knows its own id there."""
     lone.put(*(shrimp(n, lone.picture(), price=100_000 + n) for n in range(40)))
 

@@ -28,7 +28,7 @@ from models.timetable import PRODUCT
 
 ROOT = Path(__file__).parents[2]
 MOMENTS = 3
-ROWS = 30
+ROWS = 10
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +51,7 @@ def night(home: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "flows.cli", "nightly", "--json"],
         cwd=ROOT,
-        env=os.environ | {"CAYBEO_HOME": str(home), "PYTHONUTF8": "1"},
+        env=os.environ | {"CAYBEO_HOME": str(home), "CAYBEO_REQUEST_SECONDS": "2", "PYTHONUTF8": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -88,9 +88,9 @@ def wanted(database: Engine, account: Account) -> list[str]:
 
 
 @pytest.mark.parametrize("seed", range(MOMENTS))
-def test_a_killed_night_is_finished_by_the_next_one(home: Engine, tmp_path: Path, seed: int) -> None:
+def test_P04_a_killed_night_is_finished_by_the_next_one(home: Engine, tmp_path: Path, seed: int) -> None:
     killed = night(tmp_path)
-    await_writes(tmp_path, random.Random(seed).randint(1, 120))
+    await_writes(tmp_path, random.Random(seed).randint(1, 40))
     killed.kill()
     killed.communicate(timeout=30)
 

@@ -80,7 +80,7 @@ def copies(settled: tuple[str, Path, HandClock], place: Path, step: int) -> Iter
 
 
 @pytest.mark.parametrize(("trap", "step"), [(before_a_request, 1), (after_a_request, 1), (before_a_commit, 2)])
-def test_killed_anywhere_the_next_run_puts_it_right(settled, trap: Trap, step: int, tmp_path: Path) -> None:
+def test_P03_killed_anywhere_the_next_run_puts_it_right(settled, trap: Trap, step: int, tmp_path: Path) -> None:
     market = settled[0]
     points = 0
     for nth, world in copies(settled, tmp_path, step):
@@ -103,7 +103,7 @@ def test_killed_anywhere_the_next_run_puts_it_right(settled, trap: Trap, step: i
     assert points > 5
 
 
-def test_a_dead_process_of_this_machine_keeps_nobody_waiting(tmp_path: Path, market: str) -> None:
+def test_P04_a_dead_process_of_this_machine_keeps_nobody_waiting(tmp_path: Path, market: str) -> None:
     """Its lease is taken at once; what it sent is judged only when a read surely sees it."""
     world = World(tmp_path, [market], pool=Inline)
     world.put(*world.shrimps(3))
@@ -125,7 +125,7 @@ def test_a_dead_process_of_this_machine_keeps_nobody_waiting(tmp_path: Path, mar
     world.close()
 
 
-def test_a_run_killed_between_draft_and_submission_leaves_no_second_product(tmp_path: Path) -> None:
+def test_P05_a_run_killed_between_draft_and_submission_leaves_no_second_product(tmp_path: Path) -> None:
     """voso takes two products of one code without a word: the draft that lies there is gone on from."""
     world = World(tmp_path, ["voso"], pool=Inline)
     world.put(*world.shrimps(2))
@@ -159,5 +159,5 @@ def test_what_a_killed_run_left_open_is_told(lone: World, market: str) -> None:
 
     lone.night()
 
-    assert "interrupted" in lone.ledger(market, "TK001")
+    assert "overtaken" in lone.ledger(market, "TK001")
     assert lone.ledger(market, "TK001")[-1] == "acknowledged"

@@ -30,7 +30,7 @@ def test_the_agreed_rate_is_never_passed(lone: World, market: str, request: pyte
     assert all(status != 429 for _, status in log(lone, market))
 
 
-def test_after_a_429_nobody_asks_before_the_named_time(lone: World, market: str) -> None:
+def test_M01_after_a_429_nobody_asks_before_the_named_time(lone: World, market: str) -> None:
     """The account believes it may send without end; the marketplace allows ten in ten seconds."""
     lone.sandboxes[market].marketplace.quota = (10, 10.0)
     lone.put(*lone.shrimps(20))

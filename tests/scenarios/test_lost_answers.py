@@ -14,7 +14,7 @@ from tests.scenarios.world import World, lose_answers, part, priced, refuse_writ
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_a_create_without_answer_is_looked_up_and_never_made_twice(lone: World, market: str, times: int) -> None:
+def test_N06_a_create_without_answer_is_looked_up_and_never_made_twice(lone: World, market: str, times: int) -> None:
     lone.put(*lone.shrimps(4))
     lose_answers(lone, market, times)
 
@@ -53,7 +53,7 @@ def test_a_delist_without_answer_is_not_undone(lone: World, market: str) -> None
     assert lone.state(market, "TK001").status == "hidden"
 
 
-def test_what_was_applied_without_answer_is_not_sent_again(lone: World, market: str) -> None:
+def test_M08_what_was_applied_without_answer_is_not_sent_again(lone: World, market: str) -> None:
     """One create, one lost answer: the look-up finds it, so the marketplace never sees a second write of it."""
     lone.put(shrimp(1, lone.picture(1)))
     lone.night()
@@ -68,7 +68,7 @@ def test_what_was_applied_without_answer_is_not_sent_again(lone: World, market: 
     lone.assert_in_step()
 
 
-def test_a_503_before_anything_was_done_is_healed(lone: World, market: str) -> None:
+def test_M02_a_503_before_anything_was_done_is_healed(lone: World, market: str) -> None:
     lone.put(*lone.shrimps(3))
     refuse_writes(lone, market, 4)
 
@@ -79,7 +79,7 @@ def test_a_503_before_anything_was_done_is_healed(lone: World, market: str) -> N
     lone.assert_in_step()
 
 
-def test_a_refused_connection_is_healed(lone: World, market: str) -> None:
+def test_N02_a_refused_connection_is_healed(lone: World, market: str) -> None:
     lone.put(*lone.shrimps(3))
     lone.sandboxes[market].fault(Fault(times=5))
 

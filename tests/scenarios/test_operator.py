@@ -124,7 +124,7 @@ def test_a_plan_is_applied_as_it_was_shown(lone: World, market: str) -> None:
     lone.assert_in_step()
 
 
-def test_wrong_credentials_stop_the_account_at_once_and_no_other(world: World, market: str) -> None:
+def test_M12_wrong_credentials_stop_the_account_at_once_and_no_other(world: World, market: str) -> None:
     world.put(*world.shrimps(6))
     world.change_locks(market)
 

@@ -38,7 +38,7 @@ def test_a_stall_nobody_touched_shows_no_drift(stall: World, market: str) -> Non
     assert stall.writes(market) == writes
 
 
-def test_a_price_edited_by_hand_is_told_and_left(stall: World, market: str) -> None:
+def test_M13_a_price_edited_by_hand_is_told_and_left(stall: World, market: str) -> None:
     stall.edit_by_hand(market, "TK001", 111_000)
 
     report = stall.reconcile()
@@ -78,7 +78,7 @@ def test_a_listing_put_on_sale_again_by_hand_is_taken_down_again(stall: World, m
     assert "TK001" not in stall.shown(market)
 
 
-def test_foreign_listings_are_told_and_never_touched(stall: World, market: str) -> None:
+def test_M15_foreign_listings_are_told_and_never_touched(stall: World, market: str) -> None:
     stall.add_by_hand(market, like="TK001", sku="CUA-NGUOI-KHAC")
     before = stall.shown(market)["CUA-NGUOI-KHAC"]
 
@@ -119,7 +119,7 @@ def test_a_change_meets_a_hand_edit_and_wins_without_a_reconcile(stall: World, m
     stall.assert_in_step()
 
 
-def test_a_read_that_breaks_off_changes_nothing(stall: World, market: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_M21_a_read_that_breaks_off_changes_nothing(stall: World, market: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two listings a page: the second page never comes."""
     monkeypatch.setattr(f"connectors.{market}.client.PAGE", 2 if market != "madeincamau" else "2")
     stall.edit_by_hand(market, "TK000", 111_000)
@@ -177,7 +177,7 @@ def pulled_again(world: World) -> None:
     world.remove("TK002")
 
 
-def test_a_restored_database_sends_nothing_before_everything_was_read_back(restored: World, market: str) -> None:
+def test_P20_a_restored_database_sends_nothing_before_everything_was_read_back(restored: World, market: str) -> None:
     sent = len(restored.wires[market].sent)
 
     report = restored.night()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
+from flows.steps.context import Account
 from flows.steps.night import resync
 from models.lease import HeldLease
 from models.report import BUSY, DONE, RunReport
 from tests.scenarios.world import World, is_write, part, shrimp
 
 
-def test_a_second_run_of_one_account_is_busy_and_the_others_run(world: World, market: str) -> None:
+def test_P15_a_second_run_of_one_account_is_busy_and_the_others_run(world: World, market: str) -> None:
     world.put(*world.shrimps(2))
     lease = HeldLease(world.database, market, 600, world.clock)
 
@@ -29,7 +31,7 @@ def test_a_second_run_of_one_account_is_busy_and_the_others_run(world: World, ma
     assert world.night().exit_code == DONE
 
 
-def test_an_expired_lease_is_taken_over(lone: World, market: str) -> None:
+def test_P18_an_expired_lease_is_taken_over(lone: World, market: str) -> None:
     lone.put(*lone.shrimps(2))
     HeldLease(lone.database, market, 60, lone.clock)  # never released
     lone.clock.advance(seconds=61)
@@ -60,7 +62,7 @@ def overtaken(world: World, market: str, moment: str) -> tuple[RunReport, RunRep
     return first, other[0], len(world.wires[market].sent) - sent
 
 
-def test_a_run_that_slept_through_its_lease_writes_and_sends_no_more(lone: World, market: str) -> None:
+def test_P16_a_run_that_slept_through_its_lease_writes_and_sends_no_more(lone: World, market: str) -> None:
     lone.put(*lone.shrimps(6))
 
     first, second, sent_after = overtaken(lone, market, "after")
@@ -74,7 +76,7 @@ def test_a_run_that_slept_through_its_lease_writes_and_sends_no_more(lone: World
     lone.assert_in_step()
 
 
-def test_a_run_that_slept_before_sending_is_fenced_from_the_records(lone: World, market: str) -> None:
+def test_P16_a_run_that_slept_before_sending_is_fenced_from_the_records(lone: World, market: str) -> None:
     """Its one request was on the wire already and may still arrive; the records stay those of the newer run."""
     lone.put(*lone.shrimps(3))
 
@@ -100,9 +102,10 @@ def test_a_long_run_renews_its_lease(lone: World, market: str) -> None:
 
 
 def test_nothing_leaves_that_could_outlive_the_lease(tmp_path: Path, market: str) -> None:
-    """Fifteen seconds of the lease are left and a request may take twenty: the second one of a change stays here."""
+    """Fifteen seconds of the lease are left and a request may take fifty: the second one of a change stays here."""
     world = World(tmp_path, [market], pool=lambda workers: ThreadPoolExecutor(1))
     world.put(shrimp(1, world.picture()))
+    patient = [_patient(account, 50.0) for account in world.accounts()]
     slow = iter([45.0])
 
     def after(request: httpx.Request) -> None:
@@ -111,7 +114,7 @@ def test_nothing_leaves_that_could_outlive_the_lease(tmp_path: Path, market: str
 
     world.wires[market].after = after
 
-    report = world.night()
+    report = world.night(accounts=lambda: patient)
 
     assert report.exit_code == BUSY
     assert [p["code"] for p in part(report, market).problems] == ["lease-lost"]
@@ -120,3 +123,9 @@ def test_nothing_leaves_that_could_outlive_the_lease(tmp_path: Path, market: str
     assert world.night().exit_code == DONE
     world.assert_in_step()
     world.close()
+
+
+def _patient(account: Account, seconds: float) -> Account:
+    """The account, with a request's deadline so far away."""
+    limits = replace(account.connector.limits, request_seconds=seconds)
+    return replace(account, connector=replace(account.connector, limits=limits))

@@ -108,7 +108,7 @@ def test_delisting_what_was_never_there_is_done(client):
     assert result.outcome is Outcome.ACKNOWLEDGED
 
 
-def test_a_lost_answer_is_looked_up_and_sending_again_makes_no_second_listing(client, sandbox):
+def test_M08_a_lost_answer_is_looked_up_and_sending_again_makes_no_second_listing(client, sandbox):
     client.check()
     listing = listing_of()
     sandbox.fault(Fault(times=1, drop=True))
@@ -260,7 +260,7 @@ def answering(answer, clock, pictures):
     return CONNECTOR.client(open_session(httpx.MockTransport(handle), clock, pictures))
 
 
-def test_a_cursor_that_comes_again_is_not_the_end(clock, pictures):
+def test_M21_a_cursor_that_comes_again_is_not_the_end(clock, pictures):
     client = answering({"products": [], "next_cursor": "YQ=="}, clock, pictures)
 
     with pytest.raises(Unanswered, match="repeated-cursor"):
@@ -268,7 +268,7 @@ def test_a_cursor_that_comes_again_is_not_the_end(clock, pictures):
 
 
 @pytest.mark.parametrize("answer", [{}, {"external_id": "TOMKHO-500"}, [], None])
-def test_an_answer_without_the_product_proves_nothing(clock, pictures, answer):
+def test_M17_an_answer_without_the_product_proves_nothing(clock, pictures, answer):
     client = answering(answer, clock, pictures)
 
     with pytest.raises(Unanswered):

@@ -122,4 +122,4 @@ def test_a_client_id_that_cannot_stand_in_a_header_is_refused(client_id):
 
 
 def test_check_tells_whose_shop_it_is(shop):
-    assert shop.client.check() == "Đặc sản Cà Mau (thử nghiệm)"
+    assert str(shop.client.check()) == "Đặc sản Cà Mau (thử nghiệm)"

@@ -47,7 +47,7 @@ def test_a_batch_is_not_applied_before_its_processing_is_over(shop):
     assert shop.client.fetch(["A"]) == []
 
 
-def test_results_in_another_order_find_their_keys(shop):
+def test_M05_results_in_another_order_find_their_keys(shop):
     keys = [f"SP-{n:02}" for n in range(50)]
     results = shop.settle([shop.change(Kind.CREATE, key, name=f"Khô cá {key}") for key in keys])
 
@@ -59,7 +59,7 @@ def test_results_in_another_order_find_their_keys(shop):
     assert all(titles[results[key].remote_id] == f"Khô cá {key}" for key in keys)
 
 
-def test_one_bad_item_is_rejected_alone(shop, star):
+def test_M04_one_bad_item_is_rejected_alone(shop, star):
     good, bad = shop.create("A", "B")
     expired = {"star": 3, "valid_until": "2026-11-22"}
     bad.listing["content"] |= {"ocop": expired, "categories": ["do-uong", "san-pham-ocop"]}
@@ -141,7 +141,7 @@ def test_other_tokens_make_another_batch(shop):
     assert first.handle != second.handle
 
 
-def test_a_lost_answer_and_a_resend_make_one_listing(shop):
+def test_M08_a_lost_answer_and_a_resend_make_one_listing(shop):
     changes = shop.create("A")
     shop.client._upload(changes)
     shop.sandbox.fault(Fault(times=1, drop=True))
@@ -165,7 +165,7 @@ def test_nothing_but_lost_answers_is_unanswered_and_a_later_resend_still_one_lis
     assert (results["A"].outcome, results["A"].revision) == (Outcome.ACKNOWLEDGED, "1")
 
 
-def test_a_batch_the_marketplace_forgot_is_unknown(shop):
+def test_M06_a_batch_the_marketplace_forgot_is_unknown(shop):
     pushed = shop.client.push(shop.create("A"))
     shop.sandbox.reset()
 
@@ -193,7 +193,7 @@ class Careless(Simulator):
         return batch | {"results": [lines["A"], lines["A"], lines["C"]]}
 
 
-def test_a_missing_or_doubled_line_is_unknown(open_shop):
+def test_M05_a_missing_or_doubled_line_is_unknown(open_shop):
     shop = open_shop(Careless)
 
     pushed = shop.client.push(shop.create("A", "B", "C"))
@@ -210,7 +210,7 @@ class Cryptic(Simulator):
         return {"external_id": item.external_id, "status": "error", "errors": [{"code": "E-77", "message_vi": "Lạ."}]}
 
 
-def test_an_unknown_code_is_a_refusal_in_the_marketplaces_words(open_shop):
+def test_M03_an_unknown_code_is_a_refusal_in_the_marketplaces_words(open_shop):
     shop = open_shop(Cryptic)
 
     result = shop.settle(shop.create("A"))["A"]
@@ -224,7 +224,7 @@ class Mumbling(Simulator):
         return {"status": "finished", "results": []}
 
 
-def test_an_unknown_batch_state_is_no_answer(open_shop):
+def test_M17_an_unknown_batch_state_is_no_answer(open_shop):
     shop = open_shop(Mumbling)
     pushed = shop.client.push(shop.create("A"))
 

@@ -63,7 +63,7 @@ def test_a_price_for_what_is_not_there_must_be_looked_up(shop):
     assert shop.sandbox.show()["requests"] == {"read": 0, "write": 0, "refused": 1}
 
 
-def test_a_bad_line_is_rejected_alone(shop):
+def test_M04_a_bad_line_is_rejected_alone(shop):
     shop.settle(shop.create("A", "B"))
     bad = cheaper(shop, "B")
     bad.listing["price"]["list_price_vnd"] = 599_999

@@ -29,7 +29,7 @@ class Circling(Simulator):
         return super()._page(asked) | {"next_cursor": "41"}
 
 
-def test_a_repeated_cursor_is_no_end(open_shop):
+def test_M21_a_repeated_cursor_is_no_end(open_shop):
     with pytest.raises(Unanswered, match="repeated-cursor"):
         list(open_shop(Circling).client.everything())
 

@@ -20,7 +20,7 @@ def test_logs_in_once_for_many_calls(shop):
     assert shop.wire.calls == ["user/Login", "user/ownerconnect", "user/info", "user/info"]
 
 
-def test_an_expired_token_is_renewed_once_and_the_refused_call_repeated(shop):
+def test_M09_an_expired_token_is_renewed_once_and_the_refused_call_repeated(shop):
     done = shop.live(listing())
     shop.clock.sleep(shop.simulator.token_seconds + 1)
     shop.wire.calls.clear()
@@ -51,7 +51,7 @@ def test_a_picture_upload_with_an_expired_token_arrives_whole(shop):
     assert [p["sha256"] for p in pictures] == listing().facets["images"]
 
 
-def test_a_token_refused_again_stops_the_account(shop):
+def test_M12_a_token_refused_again_stops_the_account(shop):
     shop.simulator.token_seconds = 0
 
     with pytest.raises(AuthorisationFailed, match="202"):
@@ -83,7 +83,7 @@ def test_a_login_without_an_answer_sent_nothing_of_the_change(shop, answer, erro
     assert shop.shown() == []
 
 
-def test_threads_share_one_renewal(shop):
+def test_M09_threads_share_one_renewal(shop):
     shop.client.check()
     shop.clock.sleep(shop.simulator.token_seconds + 1)
     shop.wire.calls.clear()

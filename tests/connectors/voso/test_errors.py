@@ -27,7 +27,7 @@ def envelope(status: object, *, error: object = True, data: object = None) -> di
         (500, Unanswered),
     ],
 )
-def test_every_listed_code(code, kind):
+def test_M03_every_listed_code(code, kind):
     assert type(classify(httpx.Response(200), envelope(code))) is kind
 
 
@@ -49,7 +49,7 @@ def test_the_samples_above_are_the_whole_table():
         [],
     ],
 )
-def test_anything_unlisted_is_a_doubt(data):
+def test_M03_anything_unlisted_is_a_doubt(data):
     assert isinstance(classify(httpx.Response(200), data), Unanswered)
 
 

@@ -147,7 +147,7 @@ def test_relisting_with_new_content_never_shows_the_old(shop):
     assert shop.wire.calls == ["product/update", "product/show", "product/submit"]
 
 
-def test_a_product_id_of_another_code_is_never_touched(shop):
+def test_M24_a_product_id_of_another_code_is_never_touched(shop):
     shop.live(listing())
     before = shop.shown()
 
@@ -183,12 +183,12 @@ def test_two_blind_creates_make_two_products_and_both_are_found(shop):
     assert [r.remote_id for r in shop.client.fetch([KEY])] == ["1", "2"]
 
 
-def test_a_lost_answer_to_a_create_is_a_doubt_not_a_second_create(shop):
+def test_M08_a_lost_answer_to_a_create_is_a_doubt_not_a_second_create(shop):
     breaks(shop, "product/create", applied=True)
 
     with pytest.raises(Unanswered):
         shop.push(create(listing()))
-    assert [r.status for r in shop.client.fetch([KEY])] == ["pending"]
+    assert [r.status for r in shop.client.fetch([KEY])] == ["draft"]
 
 
 @pytest.mark.parametrize("applied", [True, False])

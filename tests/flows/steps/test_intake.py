@@ -310,7 +310,7 @@ def test_a_real_picture_takes_the_place_of_the_drawn_one(database, home, clock, 
     assert [image.sha256 for image in product(database, "A1").images] == ["f" * 64]
 
 
-def test_a_crash_half_way_leaves_nothing(database, home, clock, tmp_path):
+def test_P06_a_crash_half_way_leaves_nothing(database, home, clock, tmp_path):
     lines = [(f"A{n}", f"Tôm khô {n}") for n in range(600)]
     file = sheet(tmp_path / "a.csv", ("Mã sản phẩm", "Tên sản phẩm"), *lines)
 

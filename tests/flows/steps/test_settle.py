@@ -70,7 +70,7 @@ def ok(key: str, **more: Any) -> Result:
     return Result(key=key, outcome=Outcome.ACKNOWLEDGED, remote_id=f"BD-{key}", revision="1", **more)
 
 
-def test_answers_in_any_order_find_their_change(desk: Desk) -> None:
+def test_M05_answers_in_any_order_find_their_change(desk: Desk) -> None:
     desk.answer(ok("TK002"), Result(key="TK000", outcome=Outcome.REJECTED, problem=PROBLEM), ok("TK001"))
 
     assert desk.stands() == {"TK000": "rejected", "TK001": "acknowledged", "TK002": "acknowledged"}
@@ -81,14 +81,14 @@ def test_answers_in_any_order_find_their_change(desk: Desk) -> None:
     assert desk.settler.counts == {"created": 2}
 
 
-def test_a_missing_answer_is_a_doubt(desk: Desk) -> None:
+def test_M05_a_missing_answer_is_a_doubt(desk: Desk) -> None:
     desk.answer(ok("TK000"), ok("TK001"))
 
     assert desk.stands()["TK002"] == "unknown"
     assert desk.state("TK002").outcome == "unknown"
 
 
-def test_two_answers_that_differ_are_a_doubt(desk: Desk) -> None:
+def test_M05_two_answers_that_differ_are_a_doubt(desk: Desk) -> None:
     desk.answer(
         ok("TK000"),
         Result(key="TK000", outcome=Outcome.REJECTED, problem=PROBLEM),
@@ -100,7 +100,7 @@ def test_two_answers_that_differ_are_a_doubt(desk: Desk) -> None:
     assert desk.stands() == {"TK000": "unknown", "TK001": "acknowledged", "TK002": "acknowledged"}
 
 
-def test_an_answer_about_something_else_changes_nothing(desk: Desk) -> None:
+def test_M05_an_answer_about_something_else_changes_nothing(desk: Desk) -> None:
     desk.answer(ok("TK000"), ok("TK001"), ok("TK002"), ok("CUA-NGUOI-KHAC"))
 
     assert set(desk.stands().values()) == {"acknowledged"}
