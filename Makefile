@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PYTHONUTF8 := 1
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
-.PHONY: run test lint types bench bench-against sim sim-mutants ids ui lock clean help
+.PHONY: run test lint types bench bench-against sim sim-mutants sweep ids ui lock clean help
 
 help:
 	@echo "make run    import the shipped catalogue, sync it to the sandbox marketplaces"
@@ -13,6 +13,7 @@ help:
 	@echo "make test   lint, types, tests"
 	@echo "make bench  speed and memory as ratios"
 	@echo "make sim    whole runs under every fault there is, by seed (SEEDS=15000); sim-mutants: is it strict enough"
+	@echo "make sweep  a real process ended, and the disk failed, at every fault point"
 	@echo "make ids    what can go wrong, and the tests that show what happens then"
 	@echo "make lock   renew the lock files"
 	@echo "make clean  remove the environment, caches and the local home (.caybeo)"
@@ -57,6 +58,9 @@ sim: $(VENV)/.test
 
 sim-mutants: $(VENV)/.test
 	$(BIN)/python -m tests.simulation.mutate
+
+sweep: $(VENV)/.test
+	$(BIN)/python -m tests.sweep
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks.bench

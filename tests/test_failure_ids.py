@@ -55,7 +55,8 @@ def test_an_id_without_a_test_is_named(tmp_path: Path) -> None:
     assert findings.missing == ["N07"]
     assert not findings.sound
     assert f"N07  {FAILURES['N07']}\n     NO TEST" in said
-    assert said.endswith("53 of 54 ids have a test, 48 are waived\nwithout a test: N07")
+    asked = len(whole())
+    assert said.endswith(f"{asked - 1} of {asked} ids have a test, {len(WAIVED)} are waived\nwithout a test: N07")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """`caybeo`, ended, frozen or disturbed at one fault point: FAULTPOINT=name:nth:action python -m tests.sweep.child …
 
 The actions: kill (signal 9), exit (no clean-up), stop (frozen until SIGCONT), hang (for good), raise (a defect of
-ours), enospc and eio (the disk), memory. VISITS=file notes every point that is passed, in order.
+ours), enospc and eio (the disk), memory. VISITS=file notes every point that is passed, in order. HASTY=1 shortens what
+the product waits for a locked database and for its own end, in proportion.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from flows import stopping
+from models import database
 from models.faultpoint import on_visit
+
+HASTY_BUSY_SECONDS, HASTY_LAST_SECONDS = 2, 8.0  # the latter beyond stopping.GRACE_SECONDS
 
 
 def act(action: str) -> None:
@@ -97,6 +102,8 @@ class Diary:
 
 def set_trap(environment: dict[str, str]) -> None:
     """What this process is to meet, as its environment says."""
+    if environment.get("HASTY"):
+        database.BUSY_SECONDS, stopping.LAST_SECONDS = HASTY_BUSY_SECONDS, HASTY_LAST_SECONDS
     if told := environment.get("FAULTPOINT"):
         name, nth, action = told.split(":")
         on_visit(Trap(name, int(nth), action).visit)

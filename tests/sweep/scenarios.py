@@ -244,10 +244,17 @@ def overtaken(yard: Yard, market: str) -> None:
 def frozen_at(yard: Yard, *words: str, point: str, **env: str) -> Child:
     """A command that stands still at the point."""
     child = yard.nursery.start(yard.home, *words, env={"FAULTPOINT": point, **env})
-    while Path(f"/proc/{child.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "T":
+    while not _stands_still(child.pid):
         assert not child.ended.done(), child.ended.result()
         time.sleep(0.01)
     return child
+
+
+def _stands_still(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def backed_up(yard: Yard) -> None:
