@@ -219,17 +219,16 @@ def test_a_reader_that_goes_away_is_no_failure(yard_of) -> None:
 
 
 def faulty_flush(nth: int) -> list[str]:
-    """A wrapper under which the nth flush to disk and all later ones fail."""
-    if libfiu := shutil.which("fiu-run"):
-        chance = f"enable_random name=posix/io/sync/*,failinfo=5,probability={1 / nth}"
-        return [libfiu, "-x", "-c", chance]
-    strace = shutil.which("strace")
-    calls = "fsync,fdatasync"
-    wrapper = [str(strace), "-f", "-qq", "-o", os.devnull, "-e", f"trace={calls}", "-e"]
-    wrapper.append(f"inject={calls}:error=EIO:when={nth}+")
-    if strace is None or subprocess.run([*wrapper, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("neither libfiu nor a strace that may trace is here")
-    return wrapper
+    """A wrapper under which the nth flush to disk and all later ones fail; libfiu can only fail all of them."""
+    if strace := shutil.which("strace"):
+        wrapper = [strace, "-f", "-qq", "-o", os.devnull, "-e", "trace=fsync,fdatasync", "-e"]
+        wrapper.append(f"inject=fsync,fdatasync:error=EIO:when={nth}+")
+        if subprocess.run([*wrapper, "true"], capture_output=True, check=False).returncode == 0:
+            return wrapper
+    libfiu = shutil.which("fiu-run")
+    if libfiu is None or nth > 1:
+        pytest.skip("no strace that may trace is here, and libfiu fails every flush or none")
+    return [libfiu, "-x", "-c", "enable name=posix/io/sync/*,failinfo=5"]
 
 
 @pytest.mark.parametrize("nth", [1, 2, 4, 7, 10, 13])
