@@ -45,7 +45,7 @@ class Watch:
 
     `sent` are the changes of the window in the order they were planned; `waiting` are those that may still be sent.
     Each listing is compared with what it was before the first of its changes that nobody approved, so that small
-    steps add up to what they come to, and a step back takes one away.
+    steps add up to what they come to. A step back takes one away once it was sent: until then the harm is there.
     """
 
     def __init__(self, *, live: int, sent: Iterable[Row[Any]] = (), waiting: Iterable[Row[Any]] = ()) -> None:
@@ -79,8 +79,6 @@ class Watch:
         moved = _moved(was, new)
         if moved:
             self._moved.add(sku, name=name, old=int(was), new=int(new))
-        else:
-            self._moved.remember(sku, done=False)
         if _jumped(was, new):
             return was
         return now if moved and _jumped(now, new) else None
@@ -91,8 +89,6 @@ class Watch:
         was = self._stocks.get(sku, now)
         if was and new == 0:
             self._emptied.add(sku, name=name, old=was, new=0)
-        else:
-            self._emptied.remember(sku, done=False)
 
     def verdict(self) -> list[dict[str, Any]]:
         """Why the whole plan must wait; empty where it may go."""
