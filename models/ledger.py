@@ -17,6 +17,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    func,
     insert,
     literal_column,
     or_,
@@ -28,7 +29,7 @@ from sqlalchemy import (
 from models.change import Change, ChangeStatus, Kind
 from models.database import chunks
 from models.tables import IS_OPEN, Batch, Instant, Ledger, Outbox, PlanRow, Withdrawal, core
-from models.timetable import BOUND, PRODUCT, STATE
+from models.timetable import ACCOUNT, BOUND, PRODUCT, STATE
 
 BATCH = core(Batch)
 OUTBOX = core(Outbox)
@@ -55,13 +56,14 @@ RECENT = (
 WAITING = select(*MOVED, literal_column("NULL").label("shown"), OUTBOX.c.follows).where(
     MINE, OPEN_ROW, OUTBOX.c.status.in_((ChangeStatus.HELD, ChangeStatus.PLANNED))
 )
-OF_THIS_RUN = LEDGER.c.event.in_((INTERRUPTED, "looked-up-absent", "acknowledged"))
+CREATED = (INTERRUPTED, "looked-up-absent", "acknowledged")
+NOT_SWEPT = LEDGER.c.id > select(ACCOUNT.c.swept_to).where(ACCOUNT.c.name == bindparam("of")).scalar_subquery()
 DOUBTFUL = (
-    select(LEDGER.c.sku)
+    select(LEDGER.c.sku, func.max(LEDGER.c.id).label("latest"))
     .join(OUTBOX, OUTBOX.c.id == LEDGER.c.change_id)
     .where(LEDGER.c.account == bindparam("of"), LEDGER.c.at >= bindparam("since"), OUTBOX.c.kind == Kind.CREATE)
-    .where(or_((LEDGER.c.run_id == bindparam("run")) & OF_THIS_RUN, LEDGER.c.event == OVERTAKEN))
-    .distinct()
+    .where(or_(NOT_SWEPT & LEDGER.c.event.in_(CREATED), LEDGER.c.event == OVERTAKEN))
+    .group_by(LEDGER.c.sku)
     .order_by(LEDGER.c.sku)
 )
 
@@ -224,12 +226,13 @@ def end(db: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     db.execute(END, list(rows))
 
 
-def doubtful_creates(db: Connection, account: str, run_id: str, since: datetime) -> list[str]:
-    """SKUs that may be there twice: this run sent their create, and the network may deliver it again or late.
+def doubtful_creates(db: Connection, account: str, since: datetime) -> dict[str, int]:
+    """SKUs that may be there twice, because the network may deliver their create again or late, each with its entry.
 
-    One whose sender may only be frozen counts for as long as that one may wake up.
+    One whose sender may only be frozen counts for as long as that one may wake up, every other until a sweep saw it:
+    the run that sent it may not have come to that.
     """
-    return list(db.scalars(DOUBTFUL, {"of": account, "run": run_id, "since": since}))
+    return {row.sku: row.latest for row in db.execute(DOUBTFUL, {"of": account, "since": since})}
 
 
 def made_by_us(db: Connection, account: str, sku: str) -> set[str]:

@@ -205,6 +205,7 @@ class AccountRow(SQLModel, table=True):
     mapping_version: int = 0
     needs_reconcile: bool = False  # a restored backup has forgotten sends: read everything before writing
     down_since: datetime | None = _instant(nullable=True)  # no usable answer since then: one probe first
+    swept_to: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))  # the latest ledger entry it covers
     created_at: datetime = _instant()
 
 

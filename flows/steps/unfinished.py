@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Row, bindparam, func, insert, select
+from sqlalchemy import Connection, Engine, Row, bindparam, func, insert, select, update
 
 from connectors.contract import Client, Connector
 from flows.steps.settle import AGAIN_SECONDS, Sent, Settler
@@ -20,7 +20,7 @@ from models.ledger import BATCH, OPEN_ROW, OUTBOX, doubtful_creates, made_by_us,
 from models.listing import Remote, facet_hash
 from models.outcome import Outcome, Result
 from models.text import Text
-from models.timetable import STATE
+from models.timetable import ACCOUNT, STATE
 
 POLLED = 500  # changes asked about before their answers are written down
 ACCEPTED_HOURS = 24  # after that an acceptance that came to nothing is looked up
@@ -117,16 +117,16 @@ class Unfinished:
 
         Gives the plan that closes those the ledger proves to be ours, and what to tell about all of them.
         """
+        if self._connector.safety != "C":
+            return None, []
         with reading(self._database) as db:
-            since = self._clock.now() - timedelta(hours=SWEPT_HOURS)
-            skus = doubtful_creates(db, self._account, self._run_id, since)
-        if self._connector.safety != "C" or not skus:
+            skus = doubtful_creates(db, self._account, self._clock.now() - timedelta(hours=SWEPT_HOURS))
+        if not skus:
             return None, []
-        found = self._too_many(skus)
-        if not found or (found := self._too_many(list(found))) == {}:
-            return None, []
+        found = self._too_many(list(skus))
+        found = self._too_many(list(found)) if found else {}
         with self._transaction("sweep") as db:
-            return self._close(db, found)
+            return self._close(db, found, max(skus.values()))
 
     def _too_many(self, skus: Sequence[str]) -> dict[str, list[Remote]]:
         """SKUs of which more is live than we know of, with all their live listings."""
@@ -143,13 +143,18 @@ class Unfinished:
                     found[sku] = mine
         return found
 
-    def _close(self, db: Connection, twice: dict[str, list[Remote]]) -> tuple[int | None, list[dict[str, Any]]]:
-        closing, problems = [], []
+    def _close(
+        self, db: Connection, twice: dict[str, list[Remote]], latest: int
+    ) -> tuple[int | None, list[dict[str, Any]]]:
+        closing, problems, left = [], [], False
         for sku, remotes in twice.items():
             kept, extra = self._extra(db, sku, remotes)
             closing += extra[:1]  # one open change of a SKU at a time: a third one is the next run's
+            left = left or len(kept) > 1 or len(extra) > 1
             if extra or len(kept) > 1:
                 problems.append(_told(sku, kept, extra))
+        if not left:
+            db.execute(update(ACCOUNT).where(ACCOUNT.c.name == self._account).values(swept_to=latest))
         if not closing:
             return None, problems
         now = self._clock.now()

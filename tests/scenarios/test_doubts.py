@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +18,7 @@ from flows.steps.context import Account
 from flows.steps.night import resync
 from flows.steps.plan import Selection
 from models.database import writing
+from models.faultpoint import on_visit
 from models.lease import LEASE
 from models.ledger import OUTBOX
 from models.report import AUTHORISE, BUSY, DONE, PEOPLE, USAGE
@@ -224,6 +227,38 @@ def test_M08_a_late_second_listing_is_closed_and_told(tmp_path: Path) -> None:
     assert world.night().exit_code == DONE
     assert world.writes("voso") == writes
     world.close()
+
+
+def test_M08_what_arrived_twice_is_closed_though_its_run_died_before_it_looked(tmp_path: Path) -> None:
+    """The next night sends nothing itself, and yet looks after the creates of the one that died."""
+    world = World(tmp_path, ["voso"], pool=Inline)
+    world.put(*world.shrimps(2))
+    with dying_at("sweep.begin"), pytest.raises(Killed):
+        world.night()
+    twice_live(world, "TK000")
+    world.clock.advance(minutes=5)
+
+    report = world.night()
+
+    assert [p["code"] for p in part(report, "voso").problems] == ["duplicate-closed"]
+    assert set(world.shown("voso")) == {"TK000", "TK001"}
+    asked = world.sandboxes["voso"].show()["requests"]
+    assert world.night().exit_code == DONE
+    assert world.sandboxes["voso"].show()["requests"] == asked  # once they were looked after, nobody looks again
+    world.close()
+
+
+@contextmanager
+def dying_at(point: str) -> Iterator[None]:
+    def visit(name: str) -> None:
+        if name == point:
+            raise Killed
+
+    on_visit(visit)
+    try:
+        yield
+    finally:
+        on_visit(None)
 
 
 def test_M08_a_late_listing_of_what_was_removed_meanwhile_is_closed(tmp_path: Path) -> None:

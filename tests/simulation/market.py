@@ -101,6 +101,7 @@ class Wiring:
 
     chance: float = 0.0  # of a fault, for each request
     lag: float = 0.0  # at most, between a write and the reads that show it
+    flaps: float = 0.0  # of a search that misses what is there, once for each process
     poison: frozenset[str] = frozenset()  # SKUs whose every write is answered 500
     kinds: tuple[str, ...] = ()
     doubled: bool = True
@@ -129,6 +130,9 @@ class Market:
         self.requests = self.writes = self.faults = 0
         self.sender: Arrival | None = None
         self._past: deque[tuple[float, dict[str, dict[str, bytes]]]] = deque()
+        self._flapping = random.Random()
+        self._flapping.setstate(rng.getstate())  # its own draws: the other faults of a seed stay as they are
+        self._flapped: set[int] = set()
         self._reader = READERS[self.name]
 
     # The far end
@@ -187,6 +191,8 @@ class Market:
         self.sender = arrival
         path = below(arrival.request, self.name)
         try:
+            if self._flaps(arrival):
+                return self._handle_with({**self.state.kinds, "product": {}, "code": {}}, arrival.request, path)
             if not write and self.wiring.lag and self.hub.faults and is_lagging(self.name, arrival.request):
                 return self._handle_in_the_past(arrival.request, path)
             if write and self.wiring.lag:
@@ -201,6 +207,17 @@ class Market:
         while self._past and self._past[0][0] < self.hub.seconds - self.wiring.lag:
             self._past.popleft()
 
+    def _flaps(self, arrival: Arrival) -> bool:
+        """A search by SKU misses everything, however long it has been there; the next one of that process does not."""
+        if not (self.wiring.flaps and self.hub.faults and is_search(self.name, arrival.request)):
+            return False
+        number = arrival.worker.number
+        if number in self._flapped or self._flapping.random() >= self.wiring.flaps:
+            return False
+        self._flapped.add(number)
+        self.hub.note(f"{self.name} misses everything")
+        return True
+
     def _handle_in_the_past(self, request: httpx.Request, path: list[str]) -> Answer:
         """An old copy answers: how old it is changes from one read to the next."""
         then = self.hub.seconds - self.rng.uniform(0, self.wiring.lag)
@@ -208,11 +225,12 @@ class Market:
         if old is None or self.rng.random() < 0.3:
             return self.simulator.handle(request, path)
         self.hub.note(f"{self.name} reads an old copy")
-        now = self.state.kinds
-        self.state.kinds = {kind: dict(these) for kind, these in old.items()}
-        for kind in ("token", "media", "picture"):
-            if kind in now:
-                self.state.kinds[kind] = dict(now[kind])
+        of_today = {kind: these for kind, these in self.state.kinds.items() if kind in ("token", "media", "picture")}
+        return self._handle_with({**old, **of_today}, request, path)
+
+    def _handle_with(self, kinds: dict[str, dict[str, bytes]], request: httpx.Request, path: list[str]) -> Answer:
+        """As if these were the records; nothing that it changes there lasts."""
+        now, self.state.kinds = self.state.kinds, {kind: dict(these) for kind, these in kinds.items()}
         watch, self.watch = self.watch, None
         try:
             return self.simulator.handle(request, path)
@@ -487,6 +505,11 @@ def is_lagging(market: str, request: httpx.Request) -> bool:
     if market == "voso":
         return path.endswith("/product/list")
     return "/products" in path
+
+
+def is_search(market: str, request: httpx.Request) -> bool:
+    """A look-up of some SKUs, and not a page of all there is."""
+    return market == "voso" and is_lagging(market, request) and b"product_codes" in request.content
 
 
 def _named(request: httpx.Request) -> bytes:

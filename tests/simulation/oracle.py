@@ -236,8 +236,8 @@ class Oracle:
             self._guarded(market, sku, "delist", before, 0.05, 5)
 
     def _moved(self, market: str, sku: str, before: Shown, after: Shown) -> None:
-        if (market, sku) in self.touched:
-            return
+        if (market, sku) in self.touched or sku not in self._ever_up[market]:
+            return  # a draft that nobody ever saw has no price yet
         if self._was_approved(market, sku, "", after.price):
             self._forget(market, sku, "price")
             return

@@ -109,7 +109,7 @@ class Scenario:
         )
         name, safety = self.focus.market or (name, safety)
         lag = rng.uniform(0.5, self.kind.lag) if self.kind.lag else 0.0
-        wiring = Wiring(chance=self.focus.wire or self.kind.wire, lag=lag)
+        wiring = Wiring(chance=self.focus.wire or self.kind.wire, lag=lag, flaps=self.kind.flaps)
         names = [(name, safety, wiring)]
         if rng.random() < 0.1:
             other = ("postmart", "B") if name != "postmart" else ("madeincamau", "A")

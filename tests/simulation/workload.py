@@ -25,6 +25,7 @@ class Profile:
     chances: Chances = CALM
     wire: float = 0.0  # of a fault, for each request
     lag: float = 0.0  # at most, of reads behind writes
+    flaps: float = 0.0  # of a search that misses everything
     poison: bool = False
     restore: bool = False
 
@@ -36,7 +37,7 @@ PROFILES: dict[str, Profile] = {
     "pause-heavy": Profile(chances=Chances(crash=0.002, pause=0.025, long_pause=0.7), wire=0.04),
     "crash-heavy": Profile(chances=Chances(crash=0.02, pause=0.002, orphan=0.1), wire=0.04),
     "takeover": Profile(chances=Chances(crash=0.001, pause=0.002, orphan=0.25), wire=0.02),
-    "lag-heavy": Profile(chances=Chances(crash=0.006, pause=0.004), wire=0.08, lag=15.0),
+    "lag-heavy": Profile(chances=Chances(crash=0.006, pause=0.004), wire=0.08, lag=15.0, flaps=0.3),
     "poison": Profile(chances=Chances(crash=0.002, pause=0.002), wire=0.04, poison=True),
     "restore": Profile(chances=Chances(crash=0.004, pause=0.003), wire=0.04, restore=True),
 }

@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account", "rate", name=op.f("pk_quota")),
     )
     op.add_column("account", sa.Column("down_since", INSTANT, nullable=True))
+    op.add_column("account", sa.Column("swept_to", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("lease", sa.Column("crashes", sa.Integer(), nullable=False, server_default="0"))
     for name, default in (("doubt", sa.false()), ("adopted", "{}"), ("healed", "{}")):
         kind = sa.Boolean() if name == "doubt" else sa.JSON()
