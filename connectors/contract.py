@@ -25,6 +25,9 @@ OnDrift = Literal["report", "heal", "adopt", "ignore"]
 OnDeleted = Literal["ask", "recreate", "leave"]
 
 
+REQUEST_SECONDS = 20.0
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rate:
     """At most `permits` requests in any `seconds`; without `operations` of every kind together."""
@@ -42,7 +45,7 @@ class Limits:
     fetch_size: int = 50  # keys in one fetch
     poll_after: float = 1.0  # seconds until a handle is worth asking about
     settle_after: float = 0.0  # seconds until a read sees what a write did
-    request_seconds: float = 20.0
+    request_seconds: float = REQUEST_SECONDS  # from leaving to the end of the answer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

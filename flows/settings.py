@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from math import ceil
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from connectors.contract import REQUEST_SECONDS
+from models.lease import shortest
 from models.text import Lang
+
+TOO_SHORT = (  # as every wrong setting it is said in both languages: which one was asked for may not be known
+    "CAYBEO_LEASE_SECONDS = {lease:g} quá ngắn khi CAYBEO_REQUEST_SECONDS = {request:g}: cần ít nhất {least} / "
+    "too short for it: at least {least} seconds"
+)
 
 
 class Settings(BaseSettings):
@@ -29,6 +37,14 @@ class Settings(BaseSettings):
     key: SecretStr = SecretStr("")  # Fernet keys, newest first, comma-separated; default: <home>/secret.key
     connectors: str = ""  # names of foreign connectors that may be loaded, comma-separated
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+
+    @field_validator("request_seconds")
+    @classmethod
+    def _fits_the_lease(cls, seconds: float, others: ValidationInfo) -> float:
+        lease, least = others.data.get("lease_seconds"), shortest(seconds or REQUEST_SECONDS)
+        if lease is not None and lease < least:
+            raise ValueError(TOO_SHORT.format(lease=lease, request=seconds or REQUEST_SECONDS, least=ceil(least)))
+        return seconds
 
     @cached_property
     def place(self) -> Path:

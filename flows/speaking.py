@@ -129,6 +129,7 @@ def _voice(*, json: bool, lang: str) -> Voice:
         fields = [str(e["loc"][0]) for e in error.errors()]
         names = ", ".join(f"{field} (CAYBEO_{field.upper()})" for field in fields)
         sys.stderr.write(f"Thiết lập không hợp lệ / invalid setting: {names}\n")
+        sys.stderr.writelines(f"{e['ctx']['error']}\n" for e in error.errors() if e["type"] == "value_error")
         sys.stderr.write(
             "→ Sửa biến môi trường hoặc tùy chọn đó rồi chạy lại. / Correct that variable or option and run again.\n"
         )

@@ -25,6 +25,7 @@ FOUND = (
     .with_for_update()
 )
 MARGIN = 2.0  # seconds left over after a request's own deadline
+RENEWED_AT = 2 / 3  # of a lease left
 JUMP = 30.0  # seconds by which the wall clock may stray from the monotonic one within a run
 CRASHES = 3  # runs in a row that never gave the account back: from then on each new one waits longer
 HOLD_OFF, HOLD_OFF_MOST = timedelta(minutes=1), timedelta(hours=1)
@@ -71,7 +72,7 @@ class HeldLease:
 
     def due_in(self) -> float:
         """Seconds after which it is to be renewed."""
-        return max(0.0, self.left() - self._seconds * 2 / 3)
+        return max(0.0, self.left() - self._seconds * RENEWED_AT)
 
     def check(self, needed: float) -> None:
         """Right before a request: raises LeaseLost unless it can end within our time."""
@@ -129,6 +130,11 @@ class HeldLease:
 
     def _end(self, now: datetime) -> datetime:
         return now + timedelta(seconds=self._seconds)
+
+
+def shortest(request_seconds: float) -> float:
+    """Seconds of a lease under which a request may leave at any time, also right before a renewal."""
+    return (request_seconds + MARGIN) / RENEWED_AT
 
 
 def holder() -> str:

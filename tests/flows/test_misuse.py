@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.cli import app
+from flows.settings import Settings
 from models.report import USAGE
 
 
@@ -43,3 +44,20 @@ def test_a_wrong_setting_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> 
     assert said.exit_code == USAGE
     assert "CAYBEO_LEASE_SECONDS" in said.output
     assert "chạy lại" in said.output
+
+
+@pytest.mark.parametrize(("lease", "request_", "least"), [("5", "0", 33), ("30", "20", 33), ("8", "4", 9)])
+def test_a_lease_too_short_for_a_request_is_refused_with_the_least_that_works(
+    monkeypatch: pytest.MonkeyPatch, lease: str, request_: str, least: int
+) -> None:
+    """Under such a lease no request would ever be sure to end in time, and nothing would be sent."""
+    monkeypatch.setenv("CAYBEO_LEASE_SECONDS", lease)
+    monkeypatch.setenv("CAYBEO_REQUEST_SECONDS", request_)
+
+    said = CliRunner().invoke(app, ["status"])
+
+    assert said.exit_code == USAGE
+    assert f"CAYBEO_LEASE_SECONDS = {lease} quá ngắn" in said.output
+    assert f"cần ít nhất {least}" in said.output
+    monkeypatch.setenv("CAYBEO_LEASE_SECONDS", str(least))
+    assert Settings().lease_seconds == least
