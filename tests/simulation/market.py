@@ -291,6 +291,8 @@ class Market:
             )
         else:
             arrival.answer = answer
+        if arrival.answer is not None:  # as every server on the net does
+            arrival.answer.headers["Date"] = format_datetime(self.hub.now(), usegmt=True)
 
     def _garble(self, fault: str, body: bytes) -> bytes:
         """Results of a batch in another order, some missing, some twice, some about nothing we sent."""
