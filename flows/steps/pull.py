@@ -240,6 +240,7 @@ class _Work:
         """All of it or nothing, under one write lock. `namesake`: the source a file by hand may be a cut copy of."""
         report = SourceReport(source=source.title, status="held")
         with suppress(_DryRun), writing(self._database, "import") as db:
+            self._decide(db)
             gone = gone_from(db, namesake or source.name, said)
             if gone.too_many and not self._approved(source, said, gone):
                 plan_id = self._plan(db, source, said, gone, namesake)
@@ -278,12 +279,17 @@ class _Work:
         """A source whose offers wait for their products is read again next time, changed or not."""
         digest = "" if tally.unknown_skus else said.digest
         db.execute(update(SOURCE).where(SOURCE.c.name == source.name).values(content_hash=digest))
-        if self._approval:
-            decided = {"decided_at": self._clock.now(), "decided_by": self._approval.who}
-            decided |= {"decision": self._approval.reason, "status": "applied"}
-            db.execute(update(PLAN).where(PLAN.c.id == self._approval.plan_id).values(decided))
         if source.name != BY_HAND:
             _close_plans(db, source.name, None)
+
+    def _decide(self, db: Connection) -> None:
+        """One decision counts: of two people who approve at once the second is told that the plan waits no longer."""
+        if self._approval is None:
+            return
+        waiting = (PLAN.c.id == self._approval.plan_id, PLAN.c.status == "held")
+        decided = {"decided_at": self._clock.now(), "decided_by": self._approval.who, "status": "applied"}
+        if not db.execute(update(PLAN).where(*waiting).values(decided | {"decision": self._approval.reason})).rowcount:
+            raise SourceRefused(*_not_held(self._approval.plan_id))
 
     def _approved(self, source: Source, said: Reading, gone: Gone) -> bool:
         if self._approval is None:
@@ -374,7 +380,7 @@ def _held_plan(database: Engine, plan_id: int, now: datetime) -> Row[Any]:
         raise SourceRefused(*_not_held(plan_id))
     if row.expires_at <= now:
         with writing(database, "import-expired") as db:
-            db.execute(update(PLAN).where(PLAN.c.id == plan_id).values(status="expired"))
+            db.execute(update(PLAN).where(PLAN.c.id == plan_id, PLAN.c.status == "held").values(status="expired"))
         raise SourceRefused(*_expired(plan_id, row.expires_at))
     return row
 

@@ -20,6 +20,7 @@ from flows.steps.pull import (
     remove_source,
 )
 from models.database import reading, writing
+from models.faultpoint import on_visit
 from models.tables import (
     AccountRow,
     ListingState,
@@ -350,6 +351,26 @@ def test_an_approval_comes_too_late_after_a_day(database, home, clock, tmp_path)
 
     (again,) = pull(database, home, clock)
     assert again.plan_id != held.plan_id
+
+
+def test_of_two_who_approve_at_once_one_decides_and_the_other_is_told(database, home, clock, tmp_path):
+    file = goods(tmp_path / "a.csv", range(40))
+    registered(database, home, clock, file)
+    goods(file, range(30))
+    (held,) = pull(database, home, clock)
+
+    def another(name):
+        if name == "import.begin":
+            on_visit(None)
+            approve_intake(database, home, held.plan_id, "Minh", "đã hỏi", clock)
+
+    on_visit(another)
+    with pytest.raises(SourceRefused, match="not waiting"):
+        approve_intake(database, home, held.plan_id, "Lan", "", clock)
+
+    (plan,) = rows(database, PlanRow)
+    assert (plan["status"], plan["decided_by"], plan["decision"]) == ("applied", "Minh", "đã hỏi")
+    assert len(removed(database)) == 10
 
 
 def test_a_plan_that_does_not_wait_cannot_be_approved(database, home, clock):
