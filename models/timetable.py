@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import Connection, Insert, bindparam, literal, null, select, update
+from sqlalchemy import Connection, Insert, bindparam, case, literal, null, select, update
 
 from models.database import chunks
 from models.tables import AccountRow, ListingState, ProductRow, VariantRow, core
@@ -16,6 +16,7 @@ PRODUCT = core(ProductRow)
 VARIANT = core(VariantRow)
 ACCOUNT = core(AccountRow)
 BOUND = 500  # names in one IN list: SQLite's smallest limit is 999 values
+ASKED_FOR = case((STATE.c.status == "gone", "absent"), else_=STATE.c.status)  # deleted there, and wanted back by name
 DUE = update(STATE).values(
     due_at=bindparam("due", type_=STATE.c.due_at.type), due_reason=bindparam("why", type_=STATE.c.due_reason.type)
 )

@@ -35,7 +35,7 @@ from models.listing import FACETS, Unlistable, facet_hash
 from models.records import product_of
 from models.tables import ProductRow, Withdrawal, core
 from models.text import VIETNAM
-from models.timetable import BOUND, STATE
+from models.timetable import ASKED_FOR, BOUND, STATE
 
 PRODUCT = core(ProductRow)
 WITHDRAWAL = core(Withdrawal)
@@ -118,7 +118,6 @@ class Planner:
     def plan(self) -> Planned:
         """Writes the changes and says what they are; a guard may hold all or some of them."""
         planned = self.planned
-        self._bring_back()
         for rows in self._due():
             self._one_chunk(rows)
         if planned.looked_at:
@@ -154,19 +153,13 @@ class Planner:
     def _due(self) -> Iterator[list[Row[Any]]]:
         """Due or chosen rows with their product, chunk by chunk; what is under way waits for its answer."""
         skus = self._selection.skus
-        query = _chosen(self._cause(), named=bool(skus))
+        query = _chosen(self._cause(), named=bool(skus), asked=self._asked)
         asked = {"of": self._account.name, "now": self._now}
         for some in chunks(skus, BOUND) if skus else [()]:
             after = 0
             while rows := self._db.execute(query, asked | {"after": after, "skus": list(some)}).fetchall():
                 yield list(rows)
                 after = rows[-1].id
-
-    def _bring_back(self) -> None:
-        """What was deleted there by hand is made again where a person names it."""
-        for some in chunks(self._selection.skus if self._asked else (), BOUND):
-            gone = (STATE.c.account == self._account.name, STATE.c.sku.in_(some), STATE.c.status == "gone")
-            self._db.execute(update(STATE).where(*gone).values(status="absent"))
 
     def _cause(self) -> str:
         asked = self._selection
@@ -422,12 +415,17 @@ class Planner:
 
 
 @cache
-def _chosen(cause: str, *, named: bool) -> Select[Any]:
-    """Listings with that cause and their products; what is under way waits for its answer."""
+def _chosen(cause: str, *, named: bool, asked: bool) -> Select[Any]:
+    """Listings with that cause and their products; what is under way waits for its answer.
+
+    What was deleted there by hand is made again where a person asks for it by name; planning alone changes nothing.
+    """
     under_way = select(OUTBOX.c.id).where(SAME_LISTING, OPEN_ROW, OUTBOX.c.status.in_(UNDER_WAY))
-    of_state = ("id", "sku", "status", "remote_id", "revision", "baseline", "price", "stock")
+    status = ASKED_FOR.label("status") if asked else STATE.c.status
+    of_state = ("id", "sku", "remote_id", "revision", "baseline", "price", "stock")
     query = (
         select(
+            status,
             *(STATE.c[name] for name in (*of_state, "note", "outcome", "attempts", "doubt")),
             PRODUCT.c.revision.label("product_revision"),
             *(PRODUCT.c[name] for name in ("snapshot", "name", "removed_at", "removed_by")),

@@ -19,7 +19,7 @@ from models.change import Change, ChangeStatus, Kind
 from models.ledger import ACCEPT, MOVE, NOTE, OUTBOX, REST, drop, end, record
 from models.listing import Problem, Remote, facet_hash
 from models.outcome import Outcome, Result
-from models.timetable import STATE
+from models.timetable import ASKED_FOR, STATE
 
 COUNTED: dict[str, str] = {
     Kind.CREATE: "created",
@@ -218,6 +218,8 @@ class Settler:
             "problems": [problem] if problem else [],
             "attempts": self._counted(db, one, result),
         }
+        if one.kind == Kind.CREATE:
+            values["status"] = ASKED_FOR
         known = {"remote_id": result.remote_id, "revision": result.revision}
         return values | {name: value for name, value in known.items() if value}
 

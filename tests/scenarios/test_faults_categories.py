@@ -8,16 +8,13 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-import connectors.madeincamau.simulator as madeincamau
-import connectors.postmart.simulator as postmart
-import connectors.voso.simulator as voso
 from models.catalogue import Product
 from models.database import writing
 from models.report import DONE, PEOPLE, RunReport
 from models.tables import AccountRow, core
 from models.value import replace
 from tests.scenarios.retold import Retold, body_of, envelope
-from tests.scenarios.world import World, is_write, part, shrimp
+from tests.scenarios.world import World, is_write, part, retire, shrimp
 
 HERBS = 19  # a product set whose category is another one than that of dried shrimp, everywhere
 DRIED, HERBAL = {"TK001", "TK002"}, {"TK003", "TK004"}
@@ -27,16 +24,6 @@ def stock(world: World) -> list[Product]:
     """Two products of dried shrimp, two of herbs."""
     dried = [shrimp(n, world.picture(n)) for n in (1, 2)]
     return [*dried, *(replace(shrimp(n, world.picture(n)), set_no=HERBS, brand="") for n in (3, 4))]
-
-
-def retire(market: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The marketplace closes the category of dried shrimp."""
-    if market == "madeincamau":
-        monkeypatch.setattr(madeincamau, "LEAVES", madeincamau.LEAVES - {"che-bien-tu-thit-thuy-san"})
-    elif market == "voso":
-        monkeypatch.setattr(voso, "LEAVES", voso.LEAVES - {140})
-    else:
-        monkeypatch.delitem(postmart.CATEGORIES, "thuc-pham-va-dac-san")
 
 
 def problems(report: RunReport, market: str) -> dict[str, dict[str, Any]]:

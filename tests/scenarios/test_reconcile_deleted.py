@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from flows.steps.account import guarded
 from flows.steps.plan import Selection
 from models.report import DONE, PEOPLE, RunReport
-from tests.scenarios.world import Inline, World, part, priced, shrimp
+from tests.scenarios.world import Inline, World, part, priced, retire, shrimp
 
 ERASING = ("madeincamau", "postmart")  # nothing is ever erased on Vỏ Sò
 
@@ -96,6 +97,38 @@ def test_M14_a_person_who_names_it_gets_it_again(stall: World, market: str) -> N
     assert report.exit_code == DONE, report.as_json()
     assert codes(stall.reconcile(), market) == []
     stall.assert_in_step()
+
+
+def test_M14_looking_at_the_plan_for_it_makes_nothing_and_it_is_asked_about_again(stall: World, market: str) -> None:
+    """The plan was made and never carried out; then its data change."""
+    stall.delete_by_hand(market, "TK001")
+    stall.reconcile()
+    (account,) = stall.accounts()
+    with guarded(stall.context(), account, "plan") as (run, _):
+        assert run is not None
+        assert run.plan(Selection(skus=("TK001",))).kinds == {"create": 1}
+    stall.clock.advance(days=2)
+    stall.put(priced(shrimp(1, stall.picture()), 260_000))
+
+    report = stall.night()
+
+    assert "TK001" not in stall.shown(market)
+    assert part(report, market).withheld == {"deleted-there": 1}
+
+
+def test_M14_one_that_was_asked_for_and_refused_there_is_made_once_its_data_are_mended(
+    stall: World, market: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stall.delete_by_hand(market, "TK001")
+    stall.reconcile()
+    with monkeypatch.context() as closed:
+        retire(market, closed)
+        assert stall.night(Selection(skus=("TK001",))).exit_code == PEOPLE
+    stall.put(priced(shrimp(1, stall.picture()), 260_000))
+
+    stall.night()
+
+    assert stall.shown(market)["TK001"]["price"] == 260_000
 
 
 def test_M14_the_policy_may_make_it_again(stall: World, market: str) -> None:

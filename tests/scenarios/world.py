@@ -13,8 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy import event, select, update
 
+import connectors.madeincamau.simulator as madeincamau
+import connectors.postmart.simulator as postmart
+import connectors.voso.simulator as voso
 from connectors.contract import Policy
 from connectors.registry import connector
 from connectors.simulator import Fault, Sandbox, SandboxTransport
@@ -503,3 +507,13 @@ def kill_after_a_write(world: World, market: str) -> None:
             raise Killed
 
     world.wires[market].after = after
+
+
+def retire(market: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The marketplace closes the category of dried shrimp."""
+    if market == "madeincamau":
+        monkeypatch.setattr(madeincamau, "LEAVES", madeincamau.LEAVES - {"che-bien-tu-thit-thuy-san"})
+    elif market == "voso":
+        monkeypatch.setattr(voso, "LEAVES", voso.LEAVES - {140})
+    else:
+        monkeypatch.delitem(postmart.CATEGORIES, "thuc-pham-va-dac-san")
