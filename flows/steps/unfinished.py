@@ -123,15 +123,20 @@ class Unfinished:
             skus = doubtful_creates(db, self._account, self._clock.now() - timedelta(hours=SWEPT_HOURS))
         if not skus:
             return None, []
-        found = self._too_many(list(skus))
-        found = self._too_many(list(found)) if found else {}
+        first, sure = self._too_many(list(skus))
+        found, too = self._too_many(list(first)) if first else (first, True)
+        agreed = sure and too and found.keys() == first.keys()
         with self._transaction("sweep") as db:
-            return self._close(db, found, max(skus.values()))
+            return self._close(db, found, max(skus.values()) if agreed else None)
 
-    def _too_many(self, skus: Sequence[str]) -> dict[str, list[Remote]]:
-        """SKUs of which more is live than we know of, with all their live listings."""
+    def _too_many(self, skus: Sequence[str]) -> tuple[dict[str, list[Remote]], bool]:
+        """SKUs of which more is live than we know of, with all their live listings, and whether to believe that read.
+
+        One that misses a listing we know of may as well miss a second one.
+        """
         self._clock.sleep(self._connector.limits.settle_after)
         found: dict[str, list[Remote]] = {}
+        sure = True
         for some in chunks(skus, self._connector.limits.fetch_size):
             live = [remote for remote in self._client.fetch(some) if remote.status == "live"]
             with reading(self._database) as db:
@@ -139,14 +144,15 @@ class Unfinished:
                 known = set(db.scalars(select(STATE.c.sku).where(*where)))
             for sku in some:
                 mine = [remote for remote in live if remote.key == sku]
+                sure = sure and len(mine) >= (sku in known)
                 if len(mine) > (sku in known):
                     found[sku] = mine
-        return found
+        return found, sure
 
     def _close(
-        self, db: Connection, twice: dict[str, list[Remote]], latest: int
+        self, db: Connection, twice: dict[str, list[Remote]], latest: int | None
     ) -> tuple[int | None, list[dict[str, Any]]]:
-        closing, problems, left = [], [], False
+        closing, problems, left = [], [], latest is None
         for sku, remotes in twice.items():
             kept, extra = self._extra(db, sku, remotes)
             closing += extra[:1]  # one open change of a SKU at a time: a third one is the next run's
