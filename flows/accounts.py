@@ -24,6 +24,7 @@ from flows.steps.context import Account
 from models.clock import Clock
 from models.database import reading, upsert, writing
 from models.faultpoint import fp
+from models.ledger import RESTORED, forgetful, record
 from models.tables import AccountRow, Credential, core
 from models.text import Text
 from models.timetable import due_account, enrol, rest
@@ -132,9 +133,14 @@ def settle_drift(database: Engine, name: str, drift: Mapping[str, str], deleted:
         return policy
 
 
-def remove(database: Engine, name: str) -> bool:
-    """Forgets a shop and its credentials; its listings on the marketplace stay as they are."""
+def remove(database: Engine, clock: Clock, name: str) -> bool:
+    """Forgets a shop and its credentials; its listings on the marketplace stay as they are.
+
+    That it must be read back before anything is sent outlives it: a new account of that name is the same shop.
+    """
     with writing(database, "account-remove") as db:
+        if db.execute(select(ACCOUNT.c.needs_reconcile).where(ACCOUNT.c.name == name)).scalar():
+            record(db, clock.now(), "", name, RESTORED, [("", None, None)])
         db.execute(delete(CREDENTIAL).where(CREDENTIAL.c.account == name))
         return db.execute(delete(ACCOUNT).where(ACCOUNT.c.name == name)).rowcount == 1
 
@@ -170,7 +176,8 @@ def _insert(
         "created_at": clock.now(),
     }
     there = db.execute(select(ACCOUNT.c.needs_reconcile).where(ACCOUNT.c.name == name)).scalar()
-    upsert(db, ACCOUNT, [row | {"needs_reconcile": bool(there)}], ["name"])  # new credentials prove nothing was sent
+    forgot = forgetful(db, name) if there is None else bool(there)  # new credentials prove nothing was sent
+    upsert(db, ACCOUNT, [row | {"needs_reconcile": forgot}], ["name"])
     enrol(db, clock.now())
     due_account(db, name, clock.now(), "mapping")
 

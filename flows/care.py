@@ -34,7 +34,7 @@ from models.database import (
     writing,
 )
 from models.lease import LEASE, Busy, gone
-from models.ledger import OPEN_ROW, OUTBOX
+from models.ledger import OPEN_ROW, OUTBOX, RESTORED, record
 from models.migrations import HEAD, ensure
 from models.migrations import version as schema_version
 from models.tables import Quota, RemoteMedia, core
@@ -94,6 +94,7 @@ def mark_restored(database: Engine, used: Sequence[Row[Any]] = ()) -> int:
     with writing(database, "restored") as db:
         db.execute(update(LEASE).values(token=LEASE.c.token + FORGOTTEN_TOKENS, holder="", expires_at=None, crashes=0))
         upsert(db, QUOTA, [dict(row._mapping) for row in used], ["account", "rate"])
+        record(db, SystemClock().now(), "", "", RESTORED, [("", None, None)])
         return db.execute(update(ACCOUNT).values(needs_reconcile=True)).rowcount
 
 

@@ -631,7 +631,7 @@ def accounts_check(voice: Voice, name: Annotated[str, typer.Argument()]) -> int:
 @command
 def accounts_remove(voice: Voice, name: Annotated[str, typer.Argument()]) -> int:
     """Xóa khai báo một gian hàng; tin trên sàn vẫn còn. / Forget a shop; its listings stay."""
-    removed = shops.remove(open_home(voice.settings), name)
+    removed = shops.remove(open_home(voice.settings), CLOCK, name)
     return _tell_removed(voice, Text(f"gian hàng {name}", f"account {name}"), removed=removed, look=SEE_ACCOUNTS)
 
 

@@ -335,5 +335,7 @@ EVENTS = {
     "refused": Text("không duyệt", "refused"),
     "withdrawn": Text("yêu cầu gỡ khỏi mọi sàn", "withdrawn everywhere"),
     "withdrawal-undone": Text("cho bán lại", "withdrawal taken back"),
+    "restored": Text("khôi phục từ bản sao lưu", "restored from a backup"),
+    "read-back": Text("đã đọc lại toàn bộ sàn", "read back whole"),
     "drift": Text("trên sàn khác với danh mục", "differs on the marketplace"),
 }

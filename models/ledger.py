@@ -44,6 +44,7 @@ MOVED = [
     OUTBOX.c[name] for name in ("id", "sku", "kind", "counted", "status", "old_price", "price", "old_stock", "stock")
 ]  # what a guard wants to know of a change
 APPROVAL_HOURS = 24
+RESTORED, READ_BACK = "restored", "read-back"  # events: all, or one account, may have forgotten sends; no more so
 INTERRUPTED, OVERTAKEN = "interrupted", "overtaken"  # events: the sender of a change is dead, or may only be frozen
 MINE = OUTBOX.c.account == bindparam("of")
 NO_CREATE: ColumnElement[bool] = literal_column(f"kind <> '{Kind.CREATE.value}'")  # as its index spells it
@@ -233,6 +234,18 @@ def doubtful_creates(db: Connection, account: str, since: datetime) -> dict[str,
     the run that sent it may not have come to that.
     """
     return {row.sku: row.latest for row in db.execute(DOUBTFUL, {"of": account, "since": since})}
+
+
+def forgetful(db: Connection, account: str) -> bool:
+    """Whether sends of this account may have been forgotten since it was last read back whole.
+
+    The ledger knows it also of an account that was removed meanwhile, or that the backup did not hold yet.
+    """
+    latest = select(LEDGER.c.id).order_by(LEDGER.c.id.desc()).limit(1)
+    read_back = latest.where(LEDGER.c.account == account, LEDGER.c.event == READ_BACK)
+    since = db.execute(read_back).scalar() or 0
+    restored = (LEDGER.c.account.in_(("", account)), LEDGER.c.event == RESTORED, LEDGER.c.id > since)
+    return db.execute(latest.where(*restored)).scalar() is not None
 
 
 def made_by_us(db: Connection, account: str, sku: str) -> set[str]:

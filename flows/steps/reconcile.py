@@ -23,7 +23,7 @@ from models import value as values
 from models.change import ChangeStatus
 from models.clock import today
 from models.database import chunks, reading
-from models.ledger import OPEN_ROW, OUTBOX, PLAN, drop, record
+from models.ledger import OPEN_ROW, OUTBOX, PLAN, READ_BACK, drop, record
 from models.listing import Remote
 from models.report import PEOPLE, AccountReport
 from models.text import Text
@@ -272,6 +272,7 @@ def _take_their_word(db: Connection, run: AccountRun, drifts: Sequence[Drift]) -
         _believe(db, account, drift)
     _go_on(db, account, [drift.sku for drift in told], now)
     db.execute(update(ACCOUNT).where(ACCOUNT.c.name == account).values(needs_reconcile=False))
+    record(db, now, run.run_id, account, READ_BACK, [("", None, None)])
 
 
 def _believe(db: Connection, account: str, drift: Drift) -> None:

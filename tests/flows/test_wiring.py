@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from connectors.registry import names
 from flows.accounts import AccountRefused, accounts, add, remove
-from flows.care import backup, examine, restore
+from flows.care import backup, examine, mark_restored, restore
 from flows.cli import app
 from flows.settings import Settings
 from flows.wiring import context_of, open_home
@@ -188,13 +188,13 @@ def test_a_sandbox_account_steps_back_for_a_shop_and_returns_when_it_goes(settin
     database = open_home(settings, clock)
     with_shop = {a.name: a.shown_mode for a in accounts(settings, database)}
 
-    assert remove(database, "hop-tac-xa")
+    assert remove(database, clock, "hop-tac-xa")
 
     assert with_shop == {"hop-tac-xa": "live", "madeincamau": "sandbox", "postmart": "sandbox"} | {
         n: "sandbox" for n in names() if n != "voso"
     }
     assert {a.name for a in accounts(settings, database)} == set(names())
-    assert not remove(database, "hop-tac-xa")
+    assert not remove(database, clock, "hop-tac-xa")
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:8800/voso", "http://localhost:8800/voso", "http://[::1]:8800"])
@@ -395,6 +395,37 @@ def test_P20_a_restored_backup_must_be_read_back_before_anything_is_sent(setting
     assert all(a["requests"] == 0 for a in _said(refused)["accounts"])
     assert read_back.exit_code == DONE
     assert after.exit_code == DONE
+
+
+def test_P20_removing_and_adding_a_restored_account_does_not_make_it_writable(settings, clock, shop) -> None:
+    """Neither does removing it before the restore: the shop there has seen sends that these records have forgotten."""
+    database = open_home(settings, clock)
+    shop("first")
+    shop("second")
+    remove(database, clock, "first")
+    mark_restored(database)
+    remove(database, clock, "second")
+
+    shop("first")
+    shop("second")
+
+    with reading(database) as db:
+        rows = db.execute(select(ACCOUNT.c.name, ACCOUNT.c.needs_reconcile).where(ACCOUNT.c.marketplace == "voso"))
+        assert {tuple(row) for row in rows} >= {("first", True), ("second", True)}
+
+
+def test_P20_an_account_that_the_backup_did_not_hold_is_read_back_first_too(settings, clock, caybeo, tmp_path) -> None:
+    open_home(settings, clock)
+    backup(settings, tmp_path / "copy.sqlite")
+    secrets = json.dumps({"username": "htx", "password": CANARY})
+    late = ("accounts", "add", "late", "--marketplace", "voso", "--base-url", "https://api.voso.example", "--stdin")
+    caybeo(*late, stdin=secrets)
+    restore(settings, tmp_path / "copy.sqlite")
+
+    assert caybeo(*late, stdin=secrets).exit_code == DONE
+
+    with reading(open_home(settings, clock)) as db:
+        assert db.execute(select(ACCOUNT.c.needs_reconcile).where(ACCOUNT.c.name == "late")).scalar()
 
 
 def test_a_backup_holds_what_was_there_and_not_what_came_later(settings: Settings, clock, tmp_path) -> None:

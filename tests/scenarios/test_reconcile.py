@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import select, update
 
 from connectors.simulator import Fault
-from models.database import writing
+from models.database import reading, writing
+from models.ledger import RESTORED, forgetful, record
 from models.report import DONE, DOWN, PEOPLE, RunReport
 from models.tables import AccountRow, core
 from models.value import replace
@@ -150,6 +151,12 @@ def needs_reconcile(world: World, market: str) -> bool:
         return bool(db.execute(select(accounts.c.needs_reconcile).where(accounts.c.name == market)).scalar_one())
 
 
+def forgotten(world: World, market: str) -> bool:
+    """Whether an account that takes its place would have to be read back."""
+    with reading(world.database) as db:
+        return forgetful(db, market)
+
+
 @pytest.fixture
 def restored(market: str, tmp_path: Path) -> World:
     """A database that has gone back to the first night, while the marketplace has seen a second one."""
@@ -168,6 +175,7 @@ def restored(market: str, tmp_path: Path) -> World:
     shutil.copy(kept, tmp_path / "caybeo.sqlite")
     with writing(world.database) as db:
         db.execute(update(core(AccountRow)).values(needs_reconcile=True))
+        record(db, world.clock.now(), "", "", RESTORED, [("", None, None)])
     return world
 
 
@@ -197,6 +205,7 @@ def test_after_a_reconcile_a_restored_database_goes_on(restored: World, market: 
     report = restored.night()
 
     assert not needs_reconcile(restored, market)
+    assert not forgotten(restored, market)
     assert report.exit_code == DONE, report.as_json()
     assert len(restored.sandboxes[market].show()["listings"]) == 5
     restored.assert_in_step()
