@@ -255,14 +255,15 @@ class Settler:
         return now + timedelta(seconds=self._connector.limits.settle_after)
 
     def _narrow(self, db: Connection, some: Sequence[tuple[Sent, Result]]) -> None:
-        """Only the facets that were taken move the baseline."""
+        """Only the facets that were taken move the baseline, and the figures that the next guards compare with."""
         for one, result in some:
             mine = (OUTBOX.c.account == self._account, OUTBOX.c.sku == one.key, OUTBOX.c.done_at.is_(None))
+            left = {f: OUTBOX.c[f"old_{f}"] for f in ("price", "stock") if f in _left_out(one, result)}
             hashes = db.execute(select(OUTBOX.c.hashes).where(*mine)).scalar_one()
             where = (STATE.c.account == self._account, STATE.c.sku == one.key)
             baseline = db.execute(select(STATE.c.baseline).where(*where)).scalar_one()
             taken = {f: h for f, h in hashes.items() if f in (result.facets or ())}
-            db.execute(update(OUTBOX).where(*mine).values(hashes={**baseline, **taken}))
+            db.execute(update(OUTBOX).where(*mine).values(hashes={**baseline, **taken}, **left))
 
     def _set(self, db: Connection, sku: str, **values: Any) -> None:
         db.execute(update(STATE).where(STATE.c.account == self._account, STATE.c.sku == sku).values(**values))
@@ -329,7 +330,8 @@ def believe(db: Connection, account: str, sku: str, remote: Remote | None, *, kn
 def _as_sent(row: Row[Any], remote: Remote | None) -> dict[str, Any]:
     """Price and stock of this change, where the marketplace shows them."""
     facets = remote.facets if remote and remote.status != "draft" else {}
-    return {f: getattr(row, f) for f in ("price", "stock") if f in facets and facet_hash(facets[f]) == row.hashes[f]}
+    shown = [f for f in ("price", "stock") if f in facets and facet_hash(facets[f]) == row.hashes.get(f)]
+    return {f: getattr(row, f) for f in shown}
 
 
 def sent_of(changes: Sequence[Change]) -> list[Sent]:
@@ -339,3 +341,8 @@ def sent_of(changes: Sequence[Change]) -> list[Sent]:
 def _partly(one: Sent, result: Result) -> bool:
     taken = result.outcome in (Outcome.ACKNOWLEDGED, Outcome.ACCEPTED)
     return taken and result.facets is not None and set(result.facets) != set(one.facets)
+
+
+def _left_out(one: Sent, result: Result) -> set[str]:
+    """What was asked for and not taken."""
+    return set(one.facets) - set(result.facets or ())

@@ -55,7 +55,9 @@ def _seen(remote: Remote | None) -> tuple[Any, ...] | None:
 
 
 def _facets(row: Row[Any]) -> Sequence[str]:
-    return row.facets.split(",") if row.kind == Kind.UPDATE and row.facets else FACETS
+    """Without those that the marketplace left out when it accepted the rest: they are due by themselves."""
+    sent = row.facets.split(",") if row.kind == Kind.UPDATE and row.facets else FACETS
+    return [facet for facet in sent if facet in row.hashes]
 
 
 def _shown(row: Row[Any], remote: Remote) -> Result | None:

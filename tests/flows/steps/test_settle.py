@@ -126,6 +126,32 @@ def test_what_was_accepted_in_part_is_known_in_part_when_the_answer_comes(desk: 
     assert set(desk.state("TK001").baseline) == {"content", "price", "stock", "images"}
 
 
+def test_a_price_and_a_stock_that_were_not_taken_are_not_what_is_shown(desk: Desk) -> None:
+    """The next guard compares with what the marketplace has, not with what it was asked for."""
+    desk.answer(ok("TK000", facets=("content", "stock", "images")), ok("TK001", facets=("price",)), ok("TK002"))
+
+    figures = {sku: (desk.state(sku).price, desk.state(sku).stock) for sku in ("TK000", "TK001", "TK002")}
+    price, stock = figures["TK002"]
+    assert price is not None
+    assert figures == {"TK000": (None, stock), "TK001": (price, None), "TK002": (price, stock)}
+
+
+def test_what_was_accepted_in_part_is_looked_up_by_that_part(desk: Desk) -> None:
+    """Without the pictures it was taken without, whose answer never came."""
+    facets = {f: value for f, value in intended(desk, "TK000").items() if f != "images"}
+    there = Remote(key="TK000", remote_id="BD1", status="live", revision="4", facets=facets)
+    part = Result(key="TK000", outcome=Outcome.ACCEPTED, handle="B1", facets=tuple(facets))
+    desk.answer(part, ok("TK001"), ok("TK002"))
+
+    with writing(desk.world.database) as db:
+        (row,) = (row for row in desk.world.outbox("postmart") if row.sku == "TK000")
+        desk.settler.doubt(db, [row], desk.world.clock.now())
+        desk.settler.looked_up(db, [row], [there], desk.world.clock.now())
+
+    assert desk.stands()["TK000"] == "acknowledged"
+    assert set(desk.state("TK000").baseline) == set(facets)
+
+
 def test_an_ended_change_never_changes_again(desk: Desk) -> None:
     desk.answer(ok("TK000"), ok("TK001"), ok("TK002"))
 
