@@ -95,7 +95,8 @@ def test_a_test_counts_once_wherever_it_stands(tmp_path: Path) -> None:
 def test_an_id_that_nobody_knows_is_named(tmp_path: Path) -> None:
     findings = examine(tree(tmp_path, *whole(), "test_P99_x"))
 
-    assert findings.strange == ["tests/test_a.py::test_P99_x"]
+    (strange,) = findings.strange
+    assert strange.endswith("::test_P99_x")
     assert not findings.sound
 
 

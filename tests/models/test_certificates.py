@@ -57,6 +57,27 @@ def test_one_of_a_leap_day_ends_with_february() -> None:
 
 
 @pytest.mark.parametrize(
+    ("issued", "first_invalid"),
+    [
+        (date(2023, 11, 30), date(2026, 11, 30)),
+        (date(2023, 12, 31), date(2026, 12, 31)),
+        (date(2024, 1, 1), date(2027, 1, 1)),
+        (date(2024, 2, 28), date(2027, 2, 28)),
+        (date(2024, 2, 29), date(2027, 2, 28)),
+        (date(2024, 3, 1), date(2027, 3, 1)),
+        (date(2025, 2, 28), date(2028, 2, 28)),
+        (date(2025, 3, 1), date(2028, 3, 1)),
+    ],
+)
+def test_P14_a_term_ends_on_the_day_of_the_calendar(issued, first_invalid) -> None:
+    certificate = Certificate(star=4, issued_on=issued)
+
+    assert certificate.first_invalid_day() == first_invalid
+    assert certificate.valid_on(first_invalid - ONE_DAY)
+    assert not certificate.valid_on(first_invalid)
+
+
+@pytest.mark.parametrize(
     ("override", "first_invalid"),
     [
         (ENDED + timedelta(days=30), ENDED + timedelta(days=31)),
