@@ -28,7 +28,10 @@ class ConnectorError(Exception):
     """`code` is the marketplace's or ours; `words` are the marketplace's own. Neither ever holds a secret.
 
     `message` and `next_step` are what the connector's table says of `code`; without them stands the kind's own.
+    `unlisted` says that the table lacks it.
     """
+
+    unlisted = False
 
     def __init__(
         self,
@@ -182,6 +185,12 @@ SENTENCES: dict[type[ConnectorError], tuple[Text, Text]] = {
         Text("Bật đồng bộ giờ cho máy rồi chạy lại.", "Turn on time synchronisation, then run again."),
     ),
 }
+
+
+def unlisted(error: ConnectorError) -> ConnectorError:
+    """The same, noted as one whose code the connector's table lacks."""
+    error.unlisted = True
+    return error
 
 
 def problem_of(error: ConnectorError) -> Problem:

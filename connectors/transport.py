@@ -33,6 +33,7 @@ from connectors.errors import (
     Unanswered,
 )
 from connectors.gate import AUTH, NOTHING_LEFT, open_client
+from connectors.oddities import Oddities
 from connectors.rate_headers import allowances, retry_after
 from connectors.throttle import PATIENCE_SECONDS, STEP_SECONDS, Permit, Throttle
 from models.clock import Clock
@@ -84,6 +85,7 @@ class Session:
         self._ends = ends
         self.throttle = Throttle(agreed_rates(connector, policy), clock, quota, self._seconds)
         self.requests = 0
+        self.oddities = Oddities()
         self._breaker = Breaker(clock, health or ThisRunOnly())
         self._budget = Budget()
         self._lock = threading.Lock()
@@ -148,6 +150,11 @@ class Session:
         if was_down:
             self.throttle.ease()
         return reply
+
+    def heard(self, operation: str, error: Exception) -> None:
+        """Of each error that an answer speaks of, also one inside a success: whether its code is a new one."""
+        if isinstance(error, ConnectorError) and error.unlisted:
+            self.oddities.code(operation, error.code)
 
     def leave(self, request: httpx.Request) -> Permit:
         """A permit to send, and the last look whether to."""
@@ -245,9 +252,9 @@ class Session:
                 raise _unreachable(error) from None
             except (httpx.HTTPError, httpx.StreamError, OSError) as error:
                 raise Unanswered(type(error).__name__) from None
-            return self._judge(response, body)
+            return self._judge(operation, response, body)
 
-    def _judge(self, response: httpx.Response, body: bytes) -> Reply:
+    def _judge(self, operation: str, response: httpx.Response, body: bytes) -> Reply:
         if response.is_redirect:
             raise Misconfigured("redirect", f"HTTP {response.status_code}", field="base_url")
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
@@ -263,6 +270,7 @@ class Session:
         if isinstance(error, ClockSkew):
             error.corrected = self._theirs.learn(response.headers)
         if error is not None:
+            self.heard(operation, error)
             raise error
         return Reply(response.status_code, response.headers, data)
 

@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from pydantic import SecretStr
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from connectors.contract import Connector
@@ -445,6 +446,18 @@ def quarantine(voice: Voice, account: Annotated[str, typer.Option("--account", "
             voice.screen.say(Text("Không có mặt hàng nào cần xem.", "Nothing needs a person."))
 
     voice.answer({"quarantine": rows}, show)
+    return DONE
+
+
+@app.command("oddities")
+@command
+def oddities(voice: Voice, account: Annotated[str, typer.Option("--account", "-a")] = "") -> int:
+    """Những gì sàn trả lời mà hệ thống chưa biết. / What marketplaces answered that is not known yet."""
+    rows = views.oddities(open_home(voice.settings), account)
+    heads = Text("Tài khoản", "account"), Text("Lệnh", "call"), Text("Điều lạ", "what"), Text("Số lần", "times")
+    more = (Text("Lần cuối", "last"),)
+    cells = [(r["account"], r["operation"], escape(r["name"]), number(r["times"]), local(r["last_at"])) for r in rows]
+    voice.answer({"oddities": rows}, lambda: voice.screen.table((*heads, *more), cells))
     return DONE
 
 

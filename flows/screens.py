@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from connectors.contract import Policy
 from flows.steps.approve import SHORT
 from flows.steps.audit import AuditReport
+from flows.steps.oddities import named
 from flows.steps.pull import SourceReport
 from models.listing import FACET_NAMES
 from models.report import AccountReport, RunReport
@@ -276,6 +278,9 @@ class Screen:
                 self.say(
                     Text(f"{name}: {holder} đang chạy, giữ đến {until}.", f"{name}: run by {holder} until {until}.")
                 )
+        for account in document["accounts"]:
+            for kind, met in account["oddities"].items():
+                self.say(ODDITIES[kind].fill(account=account["account"], names=escape(named(met))))
         for plan in document["held_plans"]:
             self.console.print(f"[bold]{Text('Kế hoạch', 'Plan').to(self.lang)} {plan['id']}[/] {plan['account']}")
             self.plan(plan)
@@ -314,6 +319,12 @@ KINDS = {
     "update": Text("cập nhật", "update"),
     "delist": Text("gỡ", "delist"),
     "relist": Text("đăng lại", "relist"),
+}
+ODDITIES = {
+    "code": Text(
+        "{account}: mã lỗi chưa biết của sàn: {names} → “caybeo oddities”.",
+        "{account}: error codes of the marketplace that are not known yet: {names} → “caybeo oddities”.",
+    ),
 }
 EVENTS = {
     "changed": Text("danh mục thay đổi", "the catalogue changed"),

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, select
 
 from flows.steps.context import Account
+from flows.steps.oddities import ODDITY
 from flows.steps.plan import FAILED
 from flows.steps.project import project
 from flows.steps.report import held_plans, pending
@@ -54,9 +55,28 @@ def _account(db: Connection, account: Account, clock: Clock) -> dict[str, Any]:
         "deferred": outcome.get("deferred", 0),
         "unknown": outcome.get("unknown", 0),
         "next_due": db.execute(select(func.min(STATE.c.due_at)).where(mine)).scalar_one(),
+        "oddities": _oddities(db, account.name),
         "lease_holder": lease.holder if held and lease else None,
         "lease_until": lease.expires_at if held and lease else None,
     }
+
+
+def oddities(database: Engine, account: str = "") -> list[dict[str, Any]]:
+    """What marketplaces said that our connectors do not know, the most frequent first."""
+    query = select(ODDITY).order_by(ODDITY.c.account, ODDITY.c.times.desc(), ODDITY.c.name)
+    with reading(database) as db:
+        rows = db.execute(query.where(ODDITY.c.account == account) if account else query)
+        return [dict(row._mapping) for row in rows]
+
+
+def _oddities(db: Connection, account: str) -> dict[str, dict[str, int]]:
+    """Kind -> name -> how often."""
+    total = func.sum(ODDITY.c.times).label("many")
+    query = select(ODDITY.c.kind, ODDITY.c.name, total).where(ODDITY.c.account == account)
+    found: dict[str, dict[str, int]] = {}
+    for row in db.execute(query.group_by(ODDITY.c.kind, ODDITY.c.name).order_by(ODDITY.c.name)):
+        found.setdefault(row.kind, {})[row.name] = int(row.many)
+    return found
 
 
 def timeline(database: Engine, sku: str) -> dict[str, Any] | None:

@@ -236,6 +236,19 @@ class Quota(SQLModel, table=True):
     closed_until: datetime | None = _instant(nullable=True)
 
 
+class OddityRow(SQLModel, table=True):
+    """What an account's marketplace said that the connector does not know."""
+
+    __tablename__ = "oddity"
+    account: str = Field(primary_key=True)
+    operation: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)  # code
+    name: str = Field(primary_key=True)
+    times: int
+    first_at: datetime = _instant()
+    last_at: datetime = _instant()
+
+
 class RemoteMedia(SQLModel, table=True):
     __tablename__ = "remote_media"
     account: str = Field(primary_key=True)

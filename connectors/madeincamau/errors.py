@@ -15,6 +15,7 @@ from connectors.errors import (
     Misconfigured,
     Refused,
     Unanswered,
+    unlisted,
 )
 from models.text import Text
 
@@ -149,7 +150,8 @@ def failure(fault: Mapping[str, str], words: str, otherwise: type[ConnectorError
     """One entry of `errors` as the engine knows it."""
     code = fault["code"]
     kind = CODES[code].kind if code in CODES else otherwise
-    return refusal(code, fault["field"], words) if kind is Refused else kind(code, words)
+    error = refusal(code, fault["field"], words) if kind is Refused else kind(code, words)
+    return error if code in CODES else unlisted(error)
 
 
 def refusal(code: str, field: str, words: str) -> Refused:

@@ -200,6 +200,7 @@ class PostmartClient:
         for sha256 in lost:
             self._media.remember(sha256, "")  # forgotten there: the next push uploads it again
         error = error_of(faults[0])
+        self._session.heard("item", error)
         if len(lost) == len(faults):
             return Result(key=key, outcome=Outcome.DEFERRED, problem=problem_of(error))
         if isinstance(error, Conflict):  # not what we believed to be there: look before the next plan

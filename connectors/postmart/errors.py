@@ -15,6 +15,7 @@ from connectors.errors import (
     Misconfigured,
     Refused,
     Unanswered,
+    unlisted,
 )
 from connectors.typed import typed
 from models.text import Text
@@ -151,7 +152,7 @@ def error_of(fault: Fault) -> ConnectorError:
     meaning = CODES.get(fault.code)
     field = OUR_FIELDS.get(fault.field, fault.field)
     if meaning is None:
-        return Refused(fault.code, fault.message_vi, field=field)
+        return unlisted(Refused(fault.code, fault.message_vi, field=field))
     said = {"message": meaning.message, "next_step": meaning.next_step}
     return meaning.kind(fault.code, fault.message_vi, field=field, **said)
 

@@ -7,7 +7,15 @@ from typing import Any
 
 import httpx
 
-from connectors.errors import AuthorisationFailed, Conflict, ConnectorError, Misconfigured, Refused, Unanswered
+from connectors.errors import (
+    AuthorisationFailed,
+    Conflict,
+    ConnectorError,
+    Misconfigured,
+    Refused,
+    Unanswered,
+    unlisted,
+)
 from connectors.voso.mapping import LABELS
 from models.text import Text
 
@@ -104,7 +112,9 @@ def succeeded(envelope: dict[str, Any]) -> bool:
 
 def error_of(envelope: dict[str, Any]) -> ConnectorError:
     code, words, data = str(envelope["status"]), envelope["message"][:WORDS], envelope["data"]
-    meaning = TABLE.get(envelope["status"], Meaning(error=Unanswered))
+    meaning = TABLE.get(envelope["status"])
+    if meaning is None:
+        return unlisted(Unanswered(code, words))
     if meaning.message is None or meaning.next_step is None:
         return meaning.error(code, words)
     field = str(data.get("field") or "") if isinstance(data, dict) else ""

@@ -24,13 +24,14 @@ from connectors.errors import (
 from connectors.transport import Session
 from flows.steps.context import Account, Context
 from flows.steps.media import MediaShelf, known_media
+from flows.steps.oddities import keep_oddities, told_oddities
 from flows.steps.plan import DUE, Planned, Planner, Selection
 from flows.steps.push import Pusher, Stopped, count_planned
 from flows.steps.report import finish
 from flows.steps.settle import COUNTED, Settler
 from flows.steps.unfinished import Unfinished
 from models.change import ChangeStatus
-from models.database import chunks, reading
+from models.database import chunks, reading, writing
 from models.lease import Busy, ClockJumped, HeldLease, HoldingOff, LeaseLost
 from models.ledger import (
     INTERRUPTED,
@@ -306,9 +307,18 @@ class AccountRun:
 
     def finish(self) -> AccountReport:
         """Completes the report from what the database now says."""
+        self._keep_oddities()
         with reading(self._database) as db:
             finish(db, self.report, self._settler.counts)
         return self.report
+
+    def _keep_oddities(self) -> None:
+        """Also where the lease is lost: they are about the marketplace, not about a listing."""
+        met = self._session.oddities.take()
+        if met:
+            with writing(self._database, "oddities") as db:
+                keep_oddities(db, self.account.name, met, self._clock.now())
+            self.report.problems += told_oddities(self.account.name, met)
 
     def _put_in_order(self, db: Connection, *, reading_all: bool = False) -> None:
         known = db.execute(KNOWN, {"of": self.account.name}).one()

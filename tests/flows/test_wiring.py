@@ -490,6 +490,7 @@ def test_an_emptied_sandbox_is_filled_again_by_the_next_run(caybeo, tmp_path) ->
         ("plan",),
         ("ledger",),
         ("quarantine",),
+        ("oddities",),
         ("sources", "list"),
         ("sandbox", "show", "voso"),
         ("timeline", "nothing"),

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from connectors.oddities import Oddity
+from flows.steps.oddities import MOST, keep_oddities
 from flows.steps.plan import Selection
+from flows.views import oddities, status
 from models.catalogue import Product
+from models.database import writing
 from models.report import DONE, DOWN
 from models.value import replace
 from tests.scenarios.retold import Instead, Retold, body_of, envelope
@@ -89,6 +94,44 @@ def test_M03_an_error_inside_a_success_is_none_and_its_code_is_told(lone: World,
     assert report.exit_code != DONE
     assert len(lone.sandboxes[market].show()["listings"]) == 4
     lone.assert_in_step()
+
+
+@pytest.mark.parametrize("market", ["postmart", "voso"], indirect=True)
+def test_M03_a_new_code_is_counted_and_told_by_name(lone: World, market: str) -> None:
+    """Per account, in the report of the run that met it and in `caybeo status` from then on."""
+    lone.put(*lone.shrimps(4))
+    end = refuse_strangely(lone, market, "TK001")
+
+    report = lone.night()
+    end()
+    later = lone.night(FAILED)
+
+    code, times = NEW_CODE[market], {"postmart": 1, "voso": 3}[market]  # a doubt is planned again in the same run
+    (told,) = (p for p in part(report, market).problems if p["code"] == "new-code")
+    assert f"{code} ({times})" in told["message"].vi
+    assert f"caybeo oddities --account {market}" in told["next_step"].vi
+    assert "new-code" not in {p["code"] for p in part(later, market).problems}
+    (shown,) = status(lone.database, lone.accounts(), lone.clock)["accounts"]
+    assert shown["oddities"] == {"code": {code: times}}
+
+
+def test_M03_new_codes_without_end_do_not_fill_the_database(lone: World) -> None:
+    met = {Oddity(operation="put", kind="code", name=f"E-{n:04}"): 1 for n in range(1000)}
+
+    with writing(lone.database) as db:
+        keep_oddities(db, "voso", met, lone.clock.now())
+        keep_oddities(db, "voso", met, lone.clock.now())
+
+    assert [row["times"] for row in oddities(lone.database)] == [2] * MOST
+
+
+def test_M03_what_is_not_met_for_a_month_is_forgotten(lone: World) -> None:
+    old, new = (Oddity(operation="put", kind="code", name=name) for name in ("E-1", "E-2"))
+    with writing(lone.database) as db:
+        keep_oddities(db, "voso", {old: 1}, lone.clock.now())
+        keep_oddities(db, "voso", {new: 1}, lone.clock.now() + timedelta(days=31))
+
+    assert [row["name"] for row in oddities(lone.database)] == ["E-2"]
 
 
 # --- results of others ------------------------------------------------------------------------------------------------

@@ -23,6 +23,17 @@ def upgrade() -> None:
         sa.Column("closed_until", INSTANT, nullable=True),
         sa.PrimaryKeyConstraint("account", "rate", name=op.f("pk_quota")),
     )
+    op.create_table(
+        "oddity",
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("operation", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("times", sa.Integer(), nullable=False),
+        sa.Column("first_at", INSTANT, nullable=False),
+        sa.Column("last_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("account", "operation", "kind", "name", name=op.f("pk_oddity")),
+    )
     op.add_column("account", sa.Column("down_since", INSTANT, nullable=True))
     op.add_column("account", sa.Column("swept_to", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("lease", sa.Column("crashes", sa.Integer(), nullable=False, server_default="0"))
