@@ -8,6 +8,7 @@ ConnectorError
 │   └── NotRecorded       because our own database could not note the request
 ├── Throttled             refused for now: wait until `retry_after`, the change stays due
 ├── Unanswered            sent, but no answer that can be trusted: look up before anything else
+│   └── OtherShape        because the documents do not describe it: somebody must teach the connector
 ├── Refused               this change is refused: a person mends `field`, nothing is repeated
 ├── Conflict              someone else changed the listing: read it back, plan again
 ├── AuthorisationFailed   the account must be authorised again: the whole account stops
@@ -80,6 +81,10 @@ class Throttled(ConnectorError):
 
 class Unanswered(ConnectorError):
     pass
+
+
+class OtherShape(Unanswered):
+    """`words` say where the answer differs from the documents."""
 
 
 class Refused(ConnectorError):
@@ -157,6 +162,18 @@ SENTENCES: dict[type[ConnectorError], tuple[Text, Text]] = {
         Text(
             "Không cần làm gì: lần chạy sau sẽ tra lại trên sàn trước khi gửi.",
             "Nothing to do: the next run looks it up before sending again.",
+        ),
+    ),
+    OtherShape: (
+        Text(
+            "Sàn trả lời khác với tài liệu nên không được tính là thành công ({code}).",
+            "The marketplace's answer is not what its documents describe, so it counts as none ({code}).",
+        ),
+        Text(
+            "Hệ thống tự tra lại trước khi gửi; nếu còn lặp lại, gửi kết quả của “caybeo oddities --json” (đã che dữ "
+            "liệu) cho người phụ trách kỹ thuật.",
+            "The next run looks it up before sending again; if this goes on, send your engineer what “caybeo oddities "
+            "--json” says (redacted).",
         ),
     ),
     Conflict: (

@@ -9,10 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
+from pydantic import BaseModel, SecretStr
 from tenacity import RetryCallState, Retrying
 
 from connectors.bodies import Unparsed, parse
@@ -27,6 +29,7 @@ from connectors.errors import (
     Misconfigured,
     NotRecorded,
     NotSent,
+    OtherShape,
     OutOfTime,
     Refused,
     Throttled,
@@ -36,8 +39,11 @@ from connectors.gate import AUTH, NOTHING_LEFT, open_client
 from connectors.oddities import Oddities
 from connectors.rate_headers import allowances, retry_after
 from connectors.throttle import PATIENCE_SECONDS, STEP_SECONDS, Permit, Throttle
+from connectors.typed import typed
 from models.clock import Clock
 from models.window import QuotaStore
+
+T = TypeVar("T")
 
 READ_ATTEMPTS = 5
 WRITE_ATTEMPTS = 3
@@ -52,6 +58,20 @@ class Reply:
     status: int
     headers: httpx.Headers
     data: Any  # parsed JSON, or None for an empty body
+    strange: Callable[[OtherShape, Any], None]  # told of an answer that is not as documented
+
+    def read(self, kind: type[T], *part: Any) -> T:
+        """The answer, or the part of it that is given, as documented. Raises OtherShape: it proves nothing then."""
+        (data,) = part or (self.data,)
+        try:
+            return typed(data, kind)
+        except msgspec.ValidationError as error:
+            raise self.other_shape(f"{kind.__name__.strip('_')}: {error}", data) from None
+
+    def other_shape(self, lack: str, data: Any) -> OtherShape:
+        error = OtherShape("unexpected-answer", lack)
+        self.strange(error, data)
+        return error
 
 
 class Session:
@@ -85,7 +105,7 @@ class Session:
         self._ends = ends
         self.throttle = Throttle(agreed_rates(connector, policy), clock, quota, self._seconds)
         self.requests = 0
-        self.oddities = Oddities()
+        self.oddities = Oddities(_secrets(credentials))
         self._breaker = Breaker(clock, health or ThisRunOnly())
         self._budget = Budget()
         self._lock = threading.Lock()
@@ -269,10 +289,15 @@ class Session:
             self._refused = error
         if isinstance(error, ClockSkew):
             error.corrected = self._theirs.learn(response.headers)
+        if isinstance(error, OtherShape):
+            self._strange(operation, error, data)
         if error is not None:
             self.heard(operation, error)
             raise error
-        return Reply(response.status_code, response.headers, data)
+        return Reply(response.status_code, response.headers, data, partial(self._strange, operation))
+
+    def _strange(self, operation: str, error: OtherShape, data: Any) -> None:
+        self.oddities.shape(operation, error.words or error.code, data)
 
 
 class Attempts:
@@ -355,3 +380,9 @@ def _unreachable(error: httpx.HTTPError) -> ConnectorError:
     if any(sign in words for sign in OTHER_TLS):
         return Misconfigured("tls", field="base_url")
     return NotSent(type(error).__name__)
+
+
+def _secrets(credentials: Any) -> list[str]:
+    """What must never lie in a sample, wherever the marketplace may have repeated it."""
+    values = [value for _, value in credentials] if isinstance(credentials, BaseModel) else []
+    return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]

@@ -321,6 +321,10 @@ KINDS = {
     "relist": Text("đăng lại", "relist"),
 }
 ODDITIES = {
+    "shape": Text(
+        "{account}: câu trả lời của sàn khác với tài liệu: {names} → “caybeo oddities”.",
+        "{account}: answers of the marketplace that are not as documented: {names} → “caybeo oddities”.",
+    ),
     "code": Text(
         "{account}: mã lỗi chưa biết của sàn: {names} → “caybeo oddities”.",
         "{account}: error codes of the marketplace that are not known yet: {names} → “caybeo oddities”.",

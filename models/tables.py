@@ -242,9 +242,10 @@ class OddityRow(SQLModel, table=True):
     __tablename__ = "oddity"
     account: str = Field(primary_key=True)
     operation: str = Field(primary_key=True)
-    kind: str = Field(primary_key=True)  # code
+    kind: str = Field(primary_key=True)  # code | shape
     name: str = Field(primary_key=True)
     times: int
+    sample: Any = Field(default=None, sa_column=Column(JSON))  # an answer of that shape, redacted
     first_at: datetime = _instant()
     last_at: datetime = _instant()
 

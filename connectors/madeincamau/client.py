@@ -12,8 +12,7 @@ from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
 from connectors.madeincamau.errors import refusal
 from connectors.madeincamau.mapping import OFFER, body, facets_of
-from connectors.transport import Session
-from connectors.typed import typed
+from connectors.transport import Reply, Session
 from models.change import Change, Kind
 from models.listing import Facets, Remote
 from models.outcome import Outcome, Result
@@ -65,7 +64,7 @@ class MadeInCamauClient:
         self._session = session
 
     def check(self) -> Seller:
-        account = read(self._session.call("account", "GET", f"{ROOT}/account").data, Account)
+        account = self._session.call("account", "GET", f"{ROOT}/account").read(Account)
         return Seller(id=account.seller_id, name=account.name)
 
     def push(self, changes: Sequence[Change]) -> list[Result]:
@@ -87,8 +86,9 @@ class MadeInCamauClient:
                 raise Unanswered("repeated-cursor")
             seen.add(cursor)
             params = {"limit": PAGE, "cursor": cursor} if cursor else {"limit": PAGE}
-            page = read(self._session.call("list", "GET", f"{ROOT}/products", params=params).data, Page)
-            yield [remote_of(product) for product in page.products]
+            reply = self._session.call("list", "GET", f"{ROOT}/products", params=params)
+            page = reply.read(Page)
+            yield [remote_of(reply, product) for product in page.products]
             cursor = page.next_cursor
 
     def _push(self, change: Change) -> Result:
@@ -107,7 +107,7 @@ class MadeInCamauClient:
         if change.kind is not Kind.CREATE and change.revision:
             headers["If-Match"] = f'"{change.revision}"'
         reply = self._session.call("put", "PUT", product_path(change.key), json=body(change.listing), headers=headers)
-        product = product_of(reply.data, change.key)
+        product = product_of(reply, change.key)
         under_review = judged(result_of(change.key, product), product.moderation)
         try:
             self._upload(change, product)
@@ -126,7 +126,7 @@ class MadeInCamauClient:
         file = ("picture", self._session.media.read(sha256), "application/octet-stream")
         path = f"{product_path(key)}/media"
         reply = self._session.call("media", "POST", path, files={"file": file}, repeatable=True)
-        medium = read(reply.data, Medium)
+        medium = reply.read(Medium)
         if medium.sha256 != sha256:
             raise Unanswered("other-picture")
         return medium.media_id
@@ -134,7 +134,7 @@ class MadeInCamauClient:
     def _offer(self, change: Change) -> Result:
         offer = {name: value for facet in change.facets for name, value in change.listing[facet].items()}
         reply = self._session.call("offers", "PATCH", f"{product_path(change.key)}/offers", json=offer)
-        product = product_of(reply.data, change.key)
+        product = product_of(reply, change.key)
         if any(reply.data.get(name) != offer[name] for name in OFFER if name in offer):
             raise Unanswered("other-offer")
         return replace(result_of(change.key, product), outcome=Outcome.ACKNOWLEDGED)
@@ -147,7 +147,7 @@ class MadeInCamauClient:
             if conflict.code != "not_found":
                 raise
             return Result(key=change.key, outcome=Outcome.ACKNOWLEDGED)
-        product = product_of(reply.data, change.key)
+        product = product_of(reply, change.key)
         if product.status != "hidden":
             raise Unanswered("not-hidden")
         return replace(result_of(change.key, product), outcome=Outcome.ACKNOWLEDGED)
@@ -157,33 +157,25 @@ class MadeInCamauClient:
             reply = self._session.call("moderation", "GET", f"{product_path(result.key)}/moderation")
         except Conflict:
             return replace(result, outcome=Outcome.UNKNOWN)  # gone meanwhile: to be looked up
-        return judged(result, read(reply.data, Moderation))
+        return judged(result, reply.read(Moderation))
 
     def _find(self, key: str) -> Remote | None:
         try:
-            product = self._session.call("fetch", "GET", product_path(key)).data
+            reply = self._session.call("fetch", "GET", product_path(key))
         except Conflict as conflict:
             if conflict.code != "not_found":
                 raise
             return None
-        product_of(product, key)
-        return remote_of(product)
+        product_of(reply, key)
+        return remote_of(reply, reply.data)
 
 
 def product_path(key: str) -> str:
     return f"{ROOT}/products/{quote(key, safe='')}"
 
 
-def read(data: Any, kind: type[T]) -> T:
-    """The typed answer; one that lacks what was documented proves nothing."""
-    try:
-        return typed(data, kind)
-    except msgspec.ValidationError as error:
-        raise Unanswered("unexpected-answer", str(error)) from None
-
-
-def product_of(data: Any, key: str) -> Product:
-    product = read(data, Product)
+def product_of(reply: Reply, key: str) -> Product:
+    product = reply.read(Product)
     if product.external_id != key:
         raise Unanswered("other-product", product.external_id)
     return product
@@ -211,12 +203,13 @@ def without_pictures(change: Change, result: Result, error: ConnectorError) -> R
     return replace(result, facets=taken, problem=result.problem or problem_of(error))
 
 
-def remote_of(product: dict[str, Any]) -> Remote:
-    known = read(product, Product)
+def remote_of(reply: Reply, product: dict[str, Any]) -> Remote:
+    """One product of an answer."""
+    known = reply.read(Product, product)
     try:
         facets: Facets = facets_of(product)
     except (KeyError, TypeError) as error:
-        raise Unanswered("unexpected-answer", str(error)) from None
+        raise reply.other_shape(f"facets: {error}", product) from None
     return Remote(
         key=known.external_id,
         remote_id=known.product_id,

@@ -13,6 +13,7 @@ from connectors.errors import (
     Conflict,
     ConnectorError,
     Misconfigured,
+    OtherShape,
     Refused,
     Unanswered,
     unlisted,
@@ -136,7 +137,7 @@ def classify(response: httpx.Response, data: Any) -> ConnectorError | None:
     """None for the documented successes; any other status below 400 is no answer that can be trusted."""
     status = response.status_code
     if status in STORED:
-        return None if isinstance(data, dict) else Unanswered("not-an-object")
+        return None if isinstance(data, dict) else OtherShape("not-an-object")
     if status < httpx.codes.BAD_REQUEST:
         return Unanswered(f"HTTP {status}")
     faults = faults_in(data)

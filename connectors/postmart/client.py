@@ -13,7 +13,6 @@ from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
 from connectors.postmart.errors import UNKNOWN_BATCH, UNKNOWN_MEDIA, Fault, error_of
 from connectors.transport import Session
-from connectors.typed import typed
 from models.change import Change, Kind
 from models.listing import Remote
 from models.outcome import Outcome, Result
@@ -124,7 +123,7 @@ class PostmartClient:
         reply = self._session.call(
             "offers", "POST", "offers", content=body, headers={"Content-Type": NDJSON}, repeatable=True
         )
-        return self._settled([c.key for c in changes], _shaped(reply.data, _Feed).results)
+        return self._settled([c.key for c in changes], reply.read(_Feed).results)
 
     def _send_batch(self, changes: Sequence[Change]) -> list[Result]:
         refused = self._upload(changes)
@@ -139,7 +138,7 @@ class PostmartClient:
         body = _lines([_batch_item(change) for change in changes])
         headers = {"Content-Type": NDJSON, "Idempotency-Key": _idempotency_key(changes, body)}
         reply = self._session.call("batches", "POST", "batches", content=body, headers=headers, repeatable=True)
-        return _shaped(reply.data, _Accepted).batch_id
+        return reply.read(_Accepted).batch_id
 
     def _upload(self, changes: Iterable[Change]) -> dict[str, Refused]:
         """Sends the pictures the marketplace lacks; answers which changes cannot go because of one."""
@@ -164,7 +163,7 @@ class PostmartClient:
         reply = self._session.call(
             "media", "POST", "media", content=body, headers={"Content-Type": kind}, repeatable=True
         )
-        medium = _shaped(reply.data, _Medium)
+        medium = reply.read(_Medium)
         if medium.sha256 != sha256:
             raise Unanswered("other-picture")
         self._media.remember(sha256, medium.media_id)
@@ -208,15 +207,7 @@ class PostmartClient:
         return _rejected(key, error)
 
     def _get(self, operation: str, path: str, shape: type[_T]) -> _T:
-        return _shaped(self._session.call(operation, "GET", path).data, shape)
-
-
-def _shaped(data: Any, shape: type[_T]) -> _T:
-    """An answer of another shape than the documents say is none."""
-    try:
-        return typed(data, shape)
-    except msgspec.ValidationError as error:
-        raise Unanswered("unexpected-answer", str(error)) from None
+        return self._session.call(operation, "GET", path).read(shape)
 
 
 def _is_offer(change: Change) -> bool:

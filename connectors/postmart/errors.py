@@ -13,6 +13,7 @@ from connectors.errors import (
     Conflict,
     ConnectorError,
     Misconfigured,
+    OtherShape,
     Refused,
     Unanswered,
     unlisted,
@@ -160,7 +161,7 @@ def error_of(fault: Fault) -> ConnectorError:
 def classify(response: httpx.Response, data: Any) -> ConnectorError | None:
     """429 and 5xx never come here; anything but 2xx without the documented body cannot be trusted."""
     if response.is_success:
-        return None if isinstance(data, dict) else Unanswered("not-an-object")
+        return None if isinstance(data, dict) else OtherShape("not-an-object")
     try:
         return error_of(typed(data, _Body).error)
     except msgspec.ValidationError:

@@ -8,12 +8,9 @@ from datetime import timedelta
 from itertools import count
 from typing import Any, Literal, TypeVar
 
-import msgspec
-
 from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
 from connectors.transport import Session
-from connectors.typed import typed
 from connectors.voso.errors import BEING_REVIEWED, NEVER_SUBMITTED, STATE_FORBIDS, rejected_by_review
 from models.change import Change, Kind
 from models.listing import FACETS, Facets, Problem, Remote, facet_hash
@@ -235,7 +232,7 @@ class Client:
         kind = "jpeg" if data.startswith(JPEG) else "png"
         files = {"file": (f"{sha256}.{kind}", data, f"image/{kind}")}
         reply = self._session.call("media/upload", "POST", "/v2/media/upload", files=files, repeatable=True)
-        return str(_convert(reply.data["data"], Uploaded).media_id)
+        return str(reply.read(Uploaded, reply.data["data"]).media_id)
 
     # Reading
 
@@ -263,14 +260,7 @@ class Client:
 
     def _ask(self, operation: str, body: dict[str, Any], kind: type[T], *, repeatable: bool = False) -> T:
         reply = self._session.call(operation, "POST", f"/v2/{operation}", json=body, repeatable=repeatable)
-        return _convert(reply.data["data"], kind)
-
-
-def _convert(data: Any, kind: type[T]) -> T:
-    try:
-        return typed(data, kind)
-    except msgspec.ValidationError:
-        raise Unanswered("unreadable", kind.__name__) from None
+        return reply.read(kind, reply.data["data"])
 
 
 def _named(change: Change) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from connectors.errors import (
     Conflict,
     ConnectorError,
     Misconfigured,
+    OtherShape,
     Refused,
     Unanswered,
     unlisted,
@@ -89,7 +90,7 @@ def classify(response: httpx.Response, data: Any) -> ConnectorError | None:
     if response.status_code in (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED):
         return Misconfigured(f"HTTP {response.status_code}", field="base_url")
     if response.status_code != httpx.codes.OK or not is_envelope(data):
-        return Unanswered("no-envelope", f"HTTP {response.status_code}")
+        return OtherShape("no-envelope", f"HTTP {response.status_code}")
     return None if succeeded(data) else error_of(data)
 
 

@@ -42,9 +42,15 @@ def keep_oddities(db: Connection, account: str, met: Mapping[Oddity, int], now: 
 def told_oddities(account: str, met: Mapping[Oddity, int]) -> list[dict[str, Any]]:
     """The lines of a run's report about those that it met."""
     codes: Counter[str] = Counter()
+    calls: Counter[str] = Counter()
     for one, times in met.items():
-        codes[one.name] += times
-    return [_line("new-code", NEW_CODE.fill(codes=named(codes)), TELL.fill(account=account))] if codes else []
+        if one.kind == "code":
+            codes[one.name] += times
+        else:
+            calls[one.operation] += times
+    told = ("new-code", NEW_CODE, codes), ("other-shape", OTHER_SHAPE, calls)
+    next_step = TELL.fill(account=account)
+    return [_line(code, said.fill(names=named(names)), next_step) for code, said, names in told if names]
 
 
 def named(times: Mapping[str, int]) -> str:
@@ -57,7 +63,7 @@ def _key(one: Any) -> tuple[str, str, str]:
 
 
 def _fields(one: Oddity) -> dict[str, Any]:
-    return {"operation": one.operation, "kind": one.kind, "name": one.name}
+    return {"operation": one.operation, "kind": one.kind, "name": one.name, "sample": one.sample}
 
 
 def _line(code: str, message: Text, next_step: Text) -> dict[str, Any]:
@@ -65,10 +71,14 @@ def _line(code: str, message: Text, next_step: Text) -> dict[str, Any]:
 
 
 NEW_CODE = Text(
-    "Sàn trả lời bằng mã lỗi mà hệ thống chưa biết: {codes}. Không mã nào được tính là thành công.",
-    "The marketplace answered with error codes that are not known yet: {codes}. None of them counts as a success.",
+    "Sàn trả lời bằng mã lỗi mà hệ thống chưa biết: {names}. Không mã nào được tính là thành công.",
+    "The marketplace answered with error codes that are not known yet: {names}. None of them counts as a success.",
+)
+OTHER_SHAPE = Text(
+    "Sàn trả lời khác với tài liệu ở các lệnh: {names}. Không câu trả lời nào được tính là thành công.",
+    "The marketplace's answers to these calls are not what its documents describe: {names}. None counts as a success.",
 )
 TELL = Text(
-    "Gửi cho người phụ trách kỹ thuật kết quả của “caybeo oddities --account {account} --json”.",
-    "Send your engineer what “caybeo oddities --account {account} --json” says.",
+    "Gửi cho người phụ trách kỹ thuật kết quả của “caybeo oddities --account {account} --json” (dữ liệu đã được che).",
+    "Send your engineer what “caybeo oddities --account {account} --json” says (it is redacted).",
 )

@@ -83,8 +83,8 @@ class Settler:
 
     def whole_batch(self, keys: Iterable[str], error: ConnectorError, now: datetime) -> list[Result]:
         """What one failed call means for every change in it."""
-        outcomes = {Unanswered: Outcome.UNKNOWN, Conflict: Outcome.UNKNOWN, Refused: Outcome.REJECTED}
-        outcome = outcomes.get(type(error), Outcome.DEFERRED)
+        outcomes = ((Unanswered, Outcome.UNKNOWN), (Conflict, Outcome.UNKNOWN), (Refused, Outcome.REJECTED))
+        outcome = next((known for kind, known in outcomes if isinstance(error, kind)), Outcome.DEFERRED)
         problem = problem_of(error)
         wait = error.retry_after if isinstance(error, Throttled) else None
         until = now + timedelta(seconds=min(wait, LONGEST_SECONDS)) if wait else None

@@ -15,6 +15,7 @@ from connectors.errors import (
     Misconfigured,
     NotRecorded,
     NotSent,
+    OtherShape,
     OutOfTime,
     Refused,
     Throttled,
@@ -33,11 +34,12 @@ NEVER_LEFT = {Down: Down(TODAY), Interrupted: Interrupted(), NotRecorded: NotRec
 def test_the_tree_is_the_one_drawn_at_its_top() -> None:
     assert set(ConnectorError.__subclasses__()) == set(KINDS)
     assert set(NotSent.__subclasses__()) == set(NEVER_LEFT)
+    assert set(Unanswered.__subclasses__()) == {OtherShape}
     assert set(Misconfigured.__subclasses__()) == {ClockSkew}
 
 
 def test_every_branch_has_its_own_sentence() -> None:
-    assert set(SENTENCES) == {*KINDS, *NEVER_LEFT, ClockSkew}
+    assert set(SENTENCES) == {*KINDS, *NEVER_LEFT, OtherShape, ClockSkew}
 
 
 @pytest.mark.parametrize("error", NEVER_LEFT.values(), ids=lambda error: error.code)
@@ -55,6 +57,14 @@ def test_M23_a_silence_is_told_with_its_beginning() -> None:
 
     assert "từ 23/11/2026 09:00" in problem.message.vi
     assert "since 23/11/2026 09:00" in problem.message.en
+
+
+def test_M17_an_answer_of_another_shape_is_told_with_where_its_sample_lies() -> None:
+    problem = problem_of(OtherShape("unexpected-answer", "Product: Expected `str`"))
+
+    assert "caybeo oddities" in problem.next_step.vi
+    assert "caybeo oddities" in problem.next_step.en
+    assert "Expected" not in problem.message.vi
 
 
 def test_M25_a_wrong_clock_is_called_by_its_name() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from connectors.oddities import Oddity
+from connectors.oddities import Oddity, redacted
 from flows.steps.oddities import MOST, keep_oddities
 from flows.steps.plan import Selection
 from flows.views import oddities, status
@@ -24,6 +24,8 @@ from tests.scenarios.world import Inline, World, part, priced
 
 NEW_CODE = {"madeincamau": "unexpected-answer", "postmart": "E-77", "voso": "299"}
 FAILED = Selection(failed=True)
+CANARY = "lan.nguyen@example.vn"
+TEXT = f"<text of {len(CANARY)}>"
 
 
 # --- an error inside a success ----------------------------------------------------------------------------------------
@@ -279,6 +281,47 @@ def test_M17_replies_of_another_shape_are_never_taken_for_a_success(lone: World,
     assert report.exit_code == DONE, report.as_json()
     assert len(lone.sandboxes[market].show()["listings"]) == 6
     lone.assert_in_step()
+
+
+def is_login(request: httpx.Request) -> bool:
+    return request.url.path.endswith(("/token", "/Login", "/ownerconnect"))
+
+
+def test_M17_a_reply_of_another_shape_leaves_a_redacted_sample_and_says_where(lone: World, market: str) -> None:
+    """One per account, call and shape, so that an engineer sees what came without asking for the wire."""
+    strange = {"status": "moi-2027", "email": CANARY, CANARY: [CANARY], "phone": 84912345678}
+    wire = Retold(lone, market)
+    wire.told = lambda request, answer: answer if is_login(request) else strange
+    lone.put(*lone.shrimps(4))
+
+    report = lone.night()
+    lone.night(FAILED)
+
+    kept = oddities(lone.database, market)
+    (told,) = (p for p in part(report, market).problems if p["code"] == "other-shape")
+    assert f"caybeo oddities --account {market}" in told["next_step"].vi
+    assert {row["kind"] for row in kept} == {"shape"}
+    assert len({(row["operation"], row["name"]) for row in kept}) == len(kept)
+    assert sum(row["times"] for row in kept) > len(kept)
+    assert kept[0]["sample"] == {"status": "moi-2027", "email": TEXT, "<key>": [TEXT], "phone": "<number>"}
+    assert not any(CANARY in line for rows in lone.dump().values() for line in rows)
+
+
+def test_M17_a_sample_is_small_and_repeats_no_secret() -> None:
+    """Whatever the marketplace puts into a field whose values are otherwise kept."""
+    password = "mat-khau"
+    deep: Any = {"a": None}
+    for _ in range(20):
+        deep = {"a": deep}
+
+    assert redacted({"code": password, "status": "0912345678", "error": True}, [password]) == {
+        "code": "<text of 8>",
+        "status": "<text of 10>",
+        "error": True,
+    }
+    assert len(repr(redacted(deep))) < 200
+    assert redacted({"items": [{"id": n} for n in range(1000)]}) == {"items": [{"id": "<number>"}] * 3}
+    assert redacted([{f"{letter * 36}{n:02}": "x" for n in range(40)} for letter in "abc"]) == "<too large>"
 
 
 CURSOR = {"madeincamau": "next_cursor", "postmart": "next_cursor", "voso": "total"}

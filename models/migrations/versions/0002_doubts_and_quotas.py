@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("times", sa.Integer(), nullable=False),
+        sa.Column("sample", sa.JSON(), nullable=True),
         sa.Column("first_at", INSTANT, nullable=False),
         sa.Column("last_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("account", "operation", "kind", "name", name=op.f("pk_oddity")),

@@ -67,7 +67,7 @@ def test_an_empty_shop_is_one_empty_page(shop):
         ({"page": 1, "total": 999}, "page-repeated"),
         ({"total": 999}, "page-missing"),
         ({"items": [], "total": 3}, "page-missing"),
-        ({"items": [{"product_id": "1"}]}, "unreadable"),
+        ({"items": [{"product_id": "1"}]}, "unexpected-answer"),
     ],
 )
 def test_M21_a_page_that_cannot_be_right_is_a_doubt(shop, lie, code):

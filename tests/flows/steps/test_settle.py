@@ -15,6 +15,7 @@ from connectors.errors import (
     ConnectorError,
     Misconfigured,
     NotSent,
+    OtherShape,
     Refused,
     Throttled,
     Unanswered,
@@ -164,6 +165,7 @@ def test_an_ended_change_never_changes_again(desk: Desk) -> None:
     ("error", "outcome"),
     [
         (Unanswered("timeout"), Outcome.UNKNOWN),
+        (OtherShape("unexpected-answer"), Outcome.UNKNOWN),
         (Conflict("stale"), Outcome.UNKNOWN),
         (Refused("bad"), Outcome.REJECTED),
         (NotSent("refused"), Outcome.DEFERRED),
