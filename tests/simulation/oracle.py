@@ -18,7 +18,7 @@ from tests.simulation.schedule import BEGIN, Hub, Worker
 from tests.simulation.workload import REFUSED_WORDS
 
 DAY = 24 * 3600.0
-OURS_TO_WRITE = ("lease-", "quota", "run-", "approve", "refuse", "withdraw")  # transactions outside the lease
+OURS_TO_WRITE = ("lease-", "quota", "run-", "approve", "refuse", "withdraw", "oddities")  # outside the lease
 FINAL = ("acknowledged", "rejected", "deferred", "quarantined", "superseded", "cancelled")
 
 

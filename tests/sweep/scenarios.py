@@ -197,6 +197,16 @@ def slow_answer(yard: Yard, market: str) -> None:
     yard.do("sandbox", "fault", market, "--seconds", "2.2", "--times", "1")
 
 
+def strange_answers(yard: Yard) -> None:
+    """Vỏ Sò gives a number where its documents promise a text."""
+    new_prices(yard)
+    state = yard.far_side("voso")
+    with state.transaction():
+        key, product = state.items("product")[0]
+        state.put("product", key, product | {"unit": 5})
+    state.close()
+
+
 def end_faults(yard: Yard) -> None:
     """From now on the marketplaces work."""
     for market in (market for market in MARKETS if (yard.home / "sandbox" / f"{market}.sqlite").exists()):
@@ -310,6 +320,14 @@ SCENARIOS: list[Scenario] = [
         prepare=partial(slow_answer, market="voso"),
         words=of("voso"),
         env=SHORT_LEASE,
+    ),
+    Scenario(
+        name="strange answers",
+        begin="listed",
+        prepare=strange_answers,
+        words=of("voso"),
+        codes=tuple(range(8)),
+        listed=False,
     ),
     Scenario(name="sent twice", begin="empty", prepare=partial(overtaken, market="voso"), words=of("voso")),
     Scenario(
