@@ -19,6 +19,7 @@ from prefect.artifacts import (
 from flows.screens import COUNTED, KINDS, MODES, REASONS, STATUS
 from flows.steps.approve import SHORT
 from flows.steps.plan import Planned
+from flows.telling import QUIET_SECONDS, courtesy, without_insisting
 from models.listing import FACET_NAMES
 from models.report import AccountReport, RunReport
 from models.text import Lang, Text, fold, local, money, number
@@ -35,10 +36,17 @@ class Gauge:
 
     def __init__(self) -> None:
         self._shown: dict[str, tuple[UUID, float]] = {}
+        self._quiet_until = 0.0
 
     def __call__(self, account: str, stage: str, done: int, total: int) -> None:
-        if not total:
+        if not total or time.monotonic() < self._quiet_until:
             return
+        self._quiet_until = time.monotonic() + QUIET_SECONDS  # unless it goes well
+        with courtesy(), without_insisting():
+            self._show(account, stage, done, total)
+            self._quiet_until = 0.0
+
+    def _show(self, account: str, stage: str, done: int, total: int) -> None:
         key, part = f"progress-{slug(account)}-{stage}", min(100.0, 100.0 * done / total)
         if key not in self._shown:
             made = create_progress_artifact(part, key=key, description=f"{account}: {STAGES[stage]}")
@@ -48,6 +56,7 @@ class Gauge:
             self._shown[key] = (self._shown[key][0], time.monotonic())
 
 
+@courtesy()
 def publish(report: RunReport, name: str, lang: Lang) -> None:
     """The summary and both tables of a run, under keys that stay the same from run to run."""
     create_markdown_artifact(summary(report, lang), key=f"report-{slug(name)}", description=TITLE.to(lang))
@@ -56,6 +65,7 @@ def publish(report: RunReport, name: str, lang: Lang) -> None:
         create_table_artifact(rows, key=f"problems-{slug(name)}", description=PROBLEMS.to(lang))
 
 
+@courtesy()
 def publish_preview(planned: Planned, name: str, lang: Lang) -> None:
     """What a dry run would have sent."""
     create_markdown_artifact(preview(planned, lang), key=f"preview-{slug(name)}", description=PREVIEW.to(lang))
@@ -64,6 +74,7 @@ def publish_preview(planned: Planned, name: str, lang: Lang) -> None:
         create_table_artifact(rows, key=f"changes-{slug(name)}", description=CHANGES.to(lang))
 
 
+@courtesy()
 def publish_audit(findings: Sequence[Mapping[str, Any]], lang: Lang) -> None:
     """What the timetable has forgotten, under a key that stays the same from run to run."""
     if rows := [_problem_row(one["account"], {"field": "", **one}, lang) for one in findings[:MOST_ROWS]]:

@@ -15,6 +15,7 @@ from flows.stages import lang, start
 from flows.steps.context import Context
 from flows.steps.plan import Planned
 from flows.steps.report import held_plans
+from flows.telling import courtesy
 from models.database import reading
 from models.report import COUNTS, RunReport
 from models.text import Text, number
@@ -74,6 +75,7 @@ def ask_people(context: Context, account: str) -> None:
         start_review(plan_id)
 
 
+@courtesy()
 def start_review(plan_id: int) -> None:
     try:
         start("review/review", {"plan_id": plan_id}, key=f"review-plan-{plan_id}")

@@ -16,6 +16,7 @@ from flows.stages import lang, note, opened, readable, stage, start
 from flows.steps.context import Account, Context
 from flows.steps.night import RUN, begin, choose, end, take_sources
 from flows.sync import trigger
+from flows.telling import courtesy
 from models.database import reading
 from models.report import PEOPLE, AccountReport, RunReport
 from models.text import Text
@@ -55,7 +56,7 @@ def _accounts(context: Context, report: RunReport) -> list[AccountReport]:
     """Starts a run per account, waits for all, and gathers what they wrote down."""
     accounts = choose(context, ())
     started = {account.name: _start(account, report) for account in accounts}
-    ended = _wait(context, started)
+    ended = _wait(context, started, report.run_id)
     parts = _parts(context, report.run_id)
     return [parts.get(account.name) or _lost(account, ended.get(account.name)) for account in accounts]
 
@@ -65,18 +66,24 @@ def _start(account: Account, report: RunReport) -> UUID:
     return start("sync/sync", parameters, parent=True)
 
 
-def _wait(context: Context, started: dict[str, UUID]) -> dict[str, State[Any]]:
-    """Asks for every run until all have ended."""
+def _wait(context: Context, started: dict[str, UUID], night: str) -> dict[str, State[Any]]:
+    """Until every account's run has written its report or, as Prefect knows, has ended without one."""
     latest = context.clock.monotonic() + NIGHT_SECONDS
     ended: dict[str, State[Any]] = {}
-    with get_client(sync_client=True) as client:
-        while len(ended) < len(started) and context.clock.monotonic() < latest and not context.stopping():
-            context.clock.sleep(POLL_SECONDS)
-            for name in started.keys() - ended.keys():
-                state = client.read_flow_run(started[name]).state
-                if state and state.is_final():
-                    ended[name] = state
+    while (open_ := started.keys() - ended.keys() - _parts(context, night).keys()) and not context.stopping():
+        if context.clock.monotonic() >= latest:
+            break
+        context.clock.sleep(POLL_SECONDS)
+        with courtesy():
+            ended |= _final({name: started[name] for name in open_})
     return ended
+
+
+def _final(runs: dict[str, UUID]) -> dict[str, State[Any]]:
+    """Those that have ended."""
+    with get_client(sync_client=True) as client:
+        states = {name: client.read_flow_run(run).state for name, run in runs.items()}
+    return {name: state for name, state in states.items() if state and state.is_final()}
 
 
 def _parts(context: Context, night: str) -> dict[str, AccountReport]:

@@ -88,11 +88,9 @@ LATER = {  # of these an id may have tests already; it must have one once its li
     "Y": (5, "foreign connectors and dependencies: comes with a later issue, though some is tested already"),
 }
 NO_REFRESH = "no connector has refresh tokens yet (passwords, client credentials, signatures): comes with Zalo"
-NOT_YET = "in work: Prefect's server lost in mid-run"
 WAIVED = {
     "M10": NO_REFRESH,
     "M11": NO_REFRESH,
-    "P19": NOT_YET,
     **{f"{kind}{n:02}": why for kind, (many, why) in LATER.items() for n in range(1, many + 1)},
 }
 NAMED = re.compile(r"test_([A-Z]\d\d)_")
