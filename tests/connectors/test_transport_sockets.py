@@ -360,8 +360,8 @@ def test_N14_calls_wait_for_a_connection_and_all_come_through() -> None:
 
 def test_N14_who_waits_too_long_for_a_connection_has_sent_nothing() -> None:
     """Six requests and two connections that hang: each is over at its deadline, and few of them left."""
-    moment = threading.Event()
-    with Far(waits_for(moment)) as far, account(far, DEADLINE, ends=time.monotonic() + 2 * DEADLINE) as one:
+    moment, deadline = threading.Event(), 5 * DEADLINE  # so long that all six surely wait at once
+    with Far(waits_for(moment)) as far, account(far, deadline, ends=time.monotonic() + 2 * deadline) as one:
         errors: list[str] = []
         threads = [threading.Thread(target=_caught, args=(one, errors)) for _ in range(6)]
         for thread in threads:

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,6 +22,7 @@ from flows import stopping
 from models import database
 from models.faultpoint import on_visit
 
+REST_SECONDS, MOST_REST_SECONDS = 0.05, 20.0
 HASTY_BUSY_SECONDS, HASTY_LAST_SECONDS = 2, 8.0  # the latter beyond stopping.GRACE_SECONDS
 
 
@@ -37,8 +39,31 @@ def _exit() -> None:
 
 
 def _stop() -> None:
-    time.sleep(0.1)  # the other threads come to rest: one that froze inside a transaction would keep everybody waiting
+    _others_at_rest()  # one that froze inside a transaction would keep everybody waiting
     signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # sent to the process, this thread might run on a while
+
+
+def _others_at_rest() -> None:
+    """Returns once every other thread has slept through a moment: none is running, ready to run or at the disk."""
+    latest, before = time.monotonic() + MOST_REST_SECONDS, _activity()
+    while time.monotonic() < latest:
+        time.sleep(REST_SECONDS)
+        now = _activity()
+        if now == before and all(state == "S" for state, _ in now.values()):
+            return
+        before = now
+
+
+def _activity() -> dict[str, tuple[str, str]]:
+    """The state of every other thread and how often it has given up or lost its processor, by its id."""
+    seen = {}
+    for task in Path("/proc/self/task").iterdir():
+        if task.name != str(threading.get_native_id()):
+            with suppress(OSError):  # it has just ended
+                lines = dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines())
+                switches = f"{lines['voluntary_ctxt_switches']} {lines['nonvoluntary_ctxt_switches']}"
+                seen[task.name] = lines["State"][0], switches
+    return seen
 
 
 def _hang() -> None:
