@@ -31,6 +31,7 @@ class Wire(requests.adapters.BaseAdapter):
         self._client.close()
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # its own types do not fit a list of items
 def test_the_official_sdk_is_answered_as_it_expects(shop):
     known = Simulator.credentials
     made = session.FacebookSession(app_secret=known["app_secret"], access_token=known["access_token"])
