@@ -32,7 +32,6 @@ CONNECTOR = Connector(
         ),
         fetch_size=50,
         poll_after=1.0,
-        request_seconds=60.0,  # a batch is a large body
     ),
     project=project,
     auth=ProvenRequests,
