@@ -14,10 +14,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from connectors.registry import names
 from flows.accounts import sandbox_of
 from flows.settings import Settings
 from tests.sweep.nursery import Ended, Nursery
-from tests.sweep.scenarios import FINE, MARKETS, NIGHT, OFFERS, SHOP, TEMPLATES, Scenario, Yard, end_faults, rows
+from tests.sweep.scenarios import FINE, NIGHT, OFFERS, SHOP, TEMPLATES, Scenario, Yard, end_faults, rows
 
 Facts = dict[str, Any]
 
@@ -157,14 +158,14 @@ def _difference(name: str, found: Any, wanted: Any) -> str:
 
 def facts(yard: Yard) -> Facts:
     """What must be the same however often the work was broken off."""
-    shelves = {market: _shelf(yard, market) for market in MARKETS}
+    shelves = {market: _shelf(yard, market) for market in names()}
     shown = {market: sorted(_listing(one) for one in shelf["listings"]) for market, shelf in shelves.items()}
     ids = {(market, one["key"], one["remote_id"]) for market, shelf in shelves.items() for one in shelf["listings"]}
     return {"shelves": shown, "copy": _sound(yard.folder / "copy.sqlite"), **_records(yard, ids)}
 
 
 def _writes(yard: Yard) -> dict[str, int]:
-    return {market: _shelf(yard, market)["requests"]["write"] for market in MARKETS}
+    return {market: _shelf(yard, market)["requests"]["write"] for market in names()}
 
 
 def _shelf(yard: Yard, market: str) -> Any:

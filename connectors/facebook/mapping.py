@@ -1,0 +1,231 @@
+"""An item as Meta's catalogue shows it, and read back; limits and categories as the README gives them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from connectors.contract import Policy
+from connectors.problems import label, missing, too_long, unmapped
+from models.catalogue import Image, Money
+from models.listing import Facets, Item, Listing, Problem, Unlistable
+from models.text import Text, fold, nfc, number
+
+VERSION = 1
+MAX_SKU, MAX_TITLE, MAX_DESCRIPTION, MAX_BRAND = 100, 150, 5_000, 100
+MAX_IMAGES, MAX_IMAGE_BYTES, MIN_SIDE = 11, 8 * 1024 * 1024, 500
+IMAGE_TYPES = frozenset({"image/png", "image/jpeg"})
+MAX_PRICE, MAX_STOCK = 10**9, 10**6
+IN_STOCK, OUT_OF_STOCK = "in stock", "out of stock"
+
+FOOD, HONEY, FISH_SAUCE = "422", "4947", "5763"
+CATEGORIES: dict[int, str] = {  # product set -> Google's number
+    1: "430",
+    2: "432",
+    3: "431",
+    4: FOOD,
+    5: "423",
+    6: "431",
+    7: "430",
+    8: "432",
+    9: "427",
+    10: "4608",
+    11: "2073",
+    12: "2073",
+    13: "1868",
+    16: "413",
+    17: "413",
+}
+NARROWER = {4: (" mat ong ", HONEY), 9: (" nuoc mam ", FISH_SAUCE)}  # set -> (what the name must hold, category)
+LABELLED = (
+    ("ingredients", "Thành phần"),
+    ("shelf_life", "Hạn sử dụng"),
+    ("storage", "Bảo quản"),
+    ("usage", "Hướng dẫn sử dụng"),
+    ("warnings", "Cảnh báo"),
+    ("origin", "Xuất xứ"),
+    ("marks", "Nhãn hiệu, chỉ dẫn"),
+)
+HTML = re.compile(r"<[a-zA-Z/!][^>]*>")
+GTIN_LENGTHS = (8, 12, 13, 14)
+SHOWN_DONG = re.compile(r"[0-9]{1,3}(?:[.,\u00a0\u202f ][0-9]{3})+|[0-9]+")
+
+READ = {  # our field of an item -> the name it is read back under
+    "title": "name",
+    "description": "description",
+    "brand": "brand",
+    "google_product_category": "category",
+    "product_type": "product_type",
+    "origin_country": "origin_country",
+    "gtin": "gtin",
+    "custom_label_0": "custom_label_0",
+}
+
+
+def project(item: Item, policy: Policy) -> Listing | Unlistable:
+    content, pictures = _content(item), _pictures(item.images)
+    problems = (*_policy_problems(item), *_text_problems(item, content), *_offer_problems(item))
+    problems += tuple(_picture_problems(item, pictures))
+    if problems:
+        return Unlistable(key=item.sku, problems=problems)
+    facets: Facets = {"content": content, "price": _price(item), "stock": _stock(item.stock), "images": pictures}
+    return Listing(key=item.sku, facets=facets)
+
+
+def category(item: Item) -> str:
+    words, narrower = NARROWER.get(item.set_no or 0, ("", ""))
+    if words and words in f" {fold(item.name)} ":
+        return narrower
+    return CATEGORIES.get(item.set_no or 0, "")
+
+
+def price_text(dong: int | None) -> str:
+    """Number and currency, nothing multiplied: the đồng has no hundredth. An empty text takes a price away."""
+    return "" if dong is None else f"{dong} VND"
+
+
+def dong_of(shown: str) -> int | None:
+    """The amount in a price as it is shown: "₫620,000", "620.000 ₫", "620000 VND"; None where it is unclear.
+
+    Read only because the đồng has no decimals, so that every sign between digits can only group them.
+    """
+    amounts = SHOWN_DONG.findall(shown)
+    rest = SHOWN_DONG.sub("", shown).replace("VND", "").replace("₫", "").strip("\u00a0\u202f đ")
+    return int(re.sub(r"\D", "", amounts[0])) if len(amounts) == 1 and not rest else None
+
+
+def _content(item: Item) -> dict[str, str]:
+    """Every field stands there, an empty one too: so a text that goes away here goes away there."""
+    star = item.certificate.star if item.certificate else 0
+    return {
+        "title": _line(f"{item.name} {item.pack}"),
+        "description": _description(item, star),
+        "brand": _line(item.brand) or _line(item.producer.legal_name),
+        "google_product_category": category(item),
+        "product_type": "Đặc sản Cà Mau",
+        "origin_country": "VN",
+        "gtin": item.gtin if _is_gtin(item.gtin) else "",
+        "custom_label_0": f"OCOP-{star}" if star else "",
+    }
+
+
+def _description(item: Item, star: int) -> str:
+    """The star is words here: the catalogue has no field for it."""
+    lines = [f"OCOP {star} sao."] if star else []
+    lines += [item.description]
+    lines += [f"{caption}: {value}" for field, caption in LABELLED if (value := getattr(item, field))]
+    producer = item.producer
+    maker = ", ".join(part for part in (producer.legal_name, producer.commune, producer.province) if part)
+    lines += [f"Cơ sở: {maker}"] if maker else []
+    return nfc("\n".join(line for line in lines if line).strip())
+
+
+def _line(text: str) -> str:
+    return nfc(" ".join(text.split()))
+
+
+def _is_gtin(gtin: str) -> bool:
+    """With a right check digit (GS1): Meta refuses the item for a wrong one, which is worse than none."""
+    if len(gtin) not in GTIN_LENGTHS or not (gtin.isascii() and gtin.isdigit()):
+        return False
+    digits = [int(sign) for sign in reversed(gtin)]
+    return (sum(digits[::2]) + 3 * sum(digits[1::2])) % 10 == 0
+
+
+def _price(item: Item) -> dict[str, int | None]:
+    """Meta's `price` is the one before, where `sale_price` is below it."""
+    now, before = int(item.price.amount), item.list_price and int(item.list_price.amount)
+    return {"price": before, "sale_price": now} if before and before > now else {"price": now, "sale_price": None}
+
+
+def _stock(quantity: int) -> dict[str, int | str]:
+    return {"inventory": quantity, "availability": IN_STOCK if quantity else OUT_OF_STOCK}
+
+
+def _pictures(images: tuple[Image, ...]) -> list[str]:
+    return list(dict.fromkeys(image.sha256 for image in images if _fits(image)))[:MAX_IMAGES]
+
+
+def _fits(image: Image) -> bool:
+    small_enough = image.media_type in IMAGE_TYPES and image.size <= MAX_IMAGE_BYTES
+    return small_enough and min(image.width, image.height) >= MIN_SIDE
+
+
+def _policy_problems(item: Item) -> Iterator[Problem]:
+    """Whatever the account's policy says: Meta takes no alcohol at all."""
+    if item.is_alcohol or item.set_no in (14, 15):
+        yield ALCOHOL
+    elif item.set_no == 18:
+        yield SUPPLEMENT
+    elif not category(item):
+        yield unmapped(item.set_no)
+
+
+def _text_problems(item: Item, content: dict[str, str]) -> Iterator[Problem]:
+    for field, text, limit in (
+        ("sku", item.sku, MAX_SKU),
+        ("name", content["title"], MAX_TITLE),
+        ("brand", content["brand"], MAX_BRAND),
+        ("description", content["description"], MAX_DESCRIPTION),
+    ):
+        if not text:
+            yield missing(field)
+        if len(text) > limit:
+            yield too_long(field, len(text), limit)
+        if field != "sku" and HTML.search(text):
+            yield _mend("html", field, "có thẻ HTML, Facebook chỉ nhận chữ thường", "holds HTML, plain text is taken")
+    for field, text in (("name", item.name), ("description", item.description)):
+        if text.isupper():
+            yield _mend("all-capitals", field, "viết toàn chữ hoa, Facebook không duyệt", "is all in capitals")
+
+
+def _offer_problems(item: Item) -> Iterator[Problem]:
+    for field, price in (("price", item.price), ("list_price", item.list_price)):
+        if price and not _whole_dong(price):
+            most = number(MAX_PRICE)
+            yield _mend("out-of-range", field, f"phải là số đồng từ 1 đến {most}", f"must be 1 to {most} whole đồng")
+    if not 0 <= item.stock <= MAX_STOCK:
+        most = number(MAX_STOCK)
+        yield _mend("out-of-range", "stock", f"phải từ 0 đến {most}", f"must be from 0 to {most}")
+
+
+def _whole_dong(price: Money) -> bool:
+    return price.currency == "VND" and price.amount == int(price.amount) and 1 <= price.amount <= MAX_PRICE
+
+
+def _picture_problems(item: Item, usable: list[str]) -> Iterator[Problem]:
+    if not item.images:
+        yield missing("images")
+    elif not usable:
+        sides = f"{MIN_SIDE}×{MIN_SIDE}"
+        yield _mend(
+            "no-usable-picture",
+            "images",
+            f"phải có ít nhất một ảnh PNG hoặc JPEG từ {sides} điểm ảnh, tối đa 8 MB",
+            f"need one PNG or JPEG of at least {sides} pixels and at most 8 MB",
+        )
+
+
+def _mend(code: str, field: str, vi: str, en: str) -> Problem:
+    name = label(field)
+    return Problem(
+        code=code,
+        field=field,
+        message=Text(f"Mục {name.vi} {vi}.", f"The {name.en} {en}."),
+        next_step=Text(f"Sửa {name.vi} rồi nhập lại.", f"Correct the {name.en} and import it again."),
+    )
+
+
+NOT_HERE = Text("Bán mặt hàng này ở kênh khác.", "Sell this item elsewhere.")
+ALCOHOL = Problem(
+    code="alcohol",
+    field="set_no",
+    message=Text("Facebook không cho bán đồ uống có cồn.", "Facebook does not let anybody sell alcohol."),
+    next_step=NOT_HERE,
+)
+SUPPLEMENT = Problem(
+    code="supplement",
+    field="set_no",
+    message=Text("Facebook không cho bán thực phẩm chức năng.", "Facebook takes no food supplements."),
+    next_step=NOT_HERE,
+)

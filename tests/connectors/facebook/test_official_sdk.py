@@ -1,0 +1,47 @@
+"""Meta's own client against the simulator: what it sends is what the documents mean."""
+
+import io
+
+import httpx
+import pytest
+
+from connectors.facebook.simulator import Simulator
+from connectors.simulator import SandboxTransport
+
+api = pytest.importorskip("facebook_business.api")
+session = pytest.importorskip("facebook_business.session")
+requests = pytest.importorskip("requests")
+ProductCatalog = pytest.importorskip("facebook_business.adobjects.productcatalog").ProductCatalog
+
+
+class Wire(requests.adapters.BaseAdapter):
+    def __init__(self, sandbox):
+        super().__init__()
+        self._client = httpx.Client(transport=SandboxTransport(sandbox))
+
+    def send(self, request, **_):
+        answer = self._client.request(request.method, request.url, headers=dict(request.headers), content=request.body)
+        made = requests.Response()
+        made.status_code, made.raw, made.url = answer.status_code, io.BytesIO(answer.content), request.url
+        made.headers.update(answer.headers)
+        made.encoding = "utf-8"
+        return made
+
+    def close(self):
+        self._client.close()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # its own types do not fit a list of items
+def test_the_official_sdk_is_answered_as_it_expects(shop):
+    known = Simulator.credentials
+    made = session.FacebookSession(app_secret=known["app_secret"], access_token=known["access_token"])
+    made.requests.mount("https://", Wire(shop.sandbox))
+    catalog = ProductCatalog(known["catalog_id"], api=api.FacebookAdsApi(made))
+    request = {"method": "DELETE", "data": {"id": "A"}}
+
+    sent = catalog.create_items_batch(params={"item_type": "PRODUCT_ITEM", "requests": [request]})
+    shop.clock.sleep(1)
+    (status,) = catalog.get_check_batch_request_status(params={"handle": sent["handles"][0]})
+
+    assert (status["status"], status["errors_total_count"]) == ("finished", 1)
+    made.requests.close()
