@@ -32,6 +32,7 @@ BY_SET: dict[int, Category] = {
     22: Category(id="12352", name="Vải và phụ kiện"),
 }
 SETS = range(1, 27)
+NAMES = {category.id: category.name for category in (DEFAULT, *BY_SET.values())}
 
 
 def category_of(set_no: int | None) -> Category | None:

@@ -67,7 +67,9 @@ AUTHORISE = Text(
     "Chủ gian hàng ủy quyền lại trên Lazada, rồi chạy “caybeo accounts add” để nhập mã truy cập mới.",
     "The shop's owner authorises the app on Lazada again; then enter the new access token with “caybeo accounts add”.",
 )
-LATER = Text("Không cần làm gì: hết chương trình hệ thống tự gửi lại.", "Nothing to do: it is sent when that has ended.")
+LATER = Text(
+    "Không cần làm gì: hết chương trình hệ thống tự gửi lại.", "Nothing to do: it is sent when that has ended."
+)
 
 
 def _refused(vi: str, en: str, field: str = "", step: Text = MEND, kind: type[ConnectorError] = Refused) -> Meaning:
@@ -99,7 +101,9 @@ LOGIN = Meaning(
 SETTING = Meaning(
     error=Misconfigured,
     message=Text("Lazada từ chối ứng dụng của mình: {words} ({code}).", "Lazada refuses our app: {words} ({code})."),
-    next_step=Text("Kiểm tra app key, app secret và quyền của ứng dụng.", "Check the app's key, secret and permissions."),
+    next_step=Text(
+        "Kiểm tra app key, app secret và quyền của ứng dụng.", "Check the app's key, secret and permissions."
+    ),
 )
 THEIRS = Meaning(error=Conflict)  # already there, or gone, or being edited: read back, then planned again
 DOUBT = Meaning(error=Unanswered)
@@ -231,7 +235,8 @@ def rejected_by_check(reason: str) -> Refused:
 BEING_CHECKED = Refused(
     NOT_ONLINE,
     message=Text(
-        "Lazada đang kiểm duyệt tin này nên chưa gỡ được.", "Lazada is checking this item, so it cannot be taken down yet."
+        "Lazada đang kiểm duyệt tin này nên chưa gỡ được.",
+        "Lazada is checking this item, so it cannot be taken down yet.",
     ),
     next_step=Text("Không cần làm gì: lần chạy sau tự gỡ.", "Nothing to do: the next run takes it down."),
 )

@@ -173,7 +173,9 @@ def _picture_problems(item: Item, usable: list[str]) -> Iterator[Problem]:
 
 def _too_many_bytes(size: int) -> Problem:
     vi = f"dài {size} byte, Lazada chỉ nhận {NAME_BYTES} (một chữ có dấu chiếm 2–3 byte)"
-    return _mend("too-many-bytes", "name", vi, f"has {size} bytes, Lazada takes {NAME_BYTES} (a marked letter needs 2-3)")
+    return _mend(
+        "too-many-bytes", "name", vi, f"has {size} bytes, Lazada takes {NAME_BYTES} (a marked letter needs 2-3)"
+    )
 
 
 def _mend(code: str, field: str, vi: str, en: str) -> Problem:
