@@ -1,4 +1,4 @@
-"""Signs every call: HMAC-SHA256 over the API's path and all parameters, in the query of a GET and the form of a POST."""
+"""Signs every call: HMAC-SHA256 over path and parameters, in the query of a GET and the form of a POST."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which of Lazada's categories a product set goes to, and what a parcel of it is assumed to measure.
 
-Assumed [A, November 2026]: Lazada shows its tree only to an app with a key, so no number below was read there. The client
-therefore compares number and name with the live tree before it creates anything, and refuses where they do not agree.
+Assumed [A, November 2026]: Lazada shows its tree only to an app with a key, so no number below was read there. The
+client therefore compares number and name with the live tree before it creates anything, and refuses where they differ.
 """
 
 from __future__ import annotations

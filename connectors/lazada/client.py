@@ -111,7 +111,7 @@ class LazadaClient:
         self._session.call("remove", "POST", "/rest/product/remove", params={"sku_id_list": named})
 
     def migrate(self, url: str) -> str:
-        """A picture that is public already, fetched by Lazada: one URL a batch, as answers do not say whose they are."""
+        """A public picture, fetched by Lazada: one URL a batch, as answers do not say whose they are."""
         payload = f"<Request><Images><Url>{escape(url, quote=False)}</Url></Images></Request>"
         batch = self._post("migrate", "/images/migrate", payload, repeatable=True).read(Batch).batch_id
         for _ in range(MIGRATE_LOOKS):
@@ -201,7 +201,7 @@ class LazadaClient:
             return replace(_result(change, Outcome.ACKNOWLEDGED, error), facets=offered)
 
     def _update(self, change: Change, facets: Sequence[str]) -> Result:
-        """Omitted fields keep their values; the status and the parcel never do, as the documents contradict themselves."""
+        """Omitted fields keep their values; status and parcel always go, as the documents contradict themselves."""
         item, sku = _ids(change)
         content = change.listing["content"]
         row = {"SkuId": sku, "Status": "active", **package(content)}

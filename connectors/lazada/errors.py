@@ -1,4 +1,4 @@
-"""What Lazada's codes mean. HTTP 200 says nothing: the string `code` does, and for umbrella codes what `detail` names."""
+"""What Lazada's codes mean: HTTP 200 says nothing, the string `code` does, and `detail` for umbrella codes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ MEND = Text(
 TELL = Text("Báo mã lỗi này cho người phụ trách kỹ thuật.", "Report this code to whoever maintains the software.")
 TABLE_STEP = Text(
     "Báo người phụ trách kỹ thuật cập nhật bảng ngành hàng của Lazada (categories.py); không cần nhập lại danh mục.",
-    "Ask whoever maintains the software to update Lazada's table of categories (categories.py); the catalogue is right.",
+    "Ask whoever maintains the software to update Lazada's table of categories (categories.py); the data is right.",
 )
 SELLER_CENTER = Text(
     "Mở Lazada Seller Center xem lý do và xử lý ở đó, rồi chạy “caybeo sync --sku …”.",

@@ -1,4 +1,4 @@
-"""Lazada's answers as values: its samples spell one thing in several ways, so numbers may be text and lists text too."""
+"""Lazada's answers as values: its samples spell one thing in several ways, numbers and lists as text among them."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class Sku(msgspec.Struct, frozen=True, kw_only=True):
     special_price: Number = 0
 
 
-class Product(msgspec.Struct, frozen=True, kw_only=True):
+class Product(msgspec.Struct, frozen=True, kw_only=True, rename={"sub_status": "subStatus", "reasons": "rejectReason"}):
     item_id: int | str
     primary_category: int | str
     status: str
-    subStatus: str = ""
+    sub_status: str = ""
     images: list[str] | str = []
     attributes: dict[str, Any]
     skus: list[dict[str, Any]]
-    rejectReason: list[dict[str, Any]] = []
+    reasons: list[dict[str, Any]] = []
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +121,7 @@ def remotes_of(reply: Reply, raw: dict[str, Any], pictures: Mapping[str, str]) -
                 remote_id=f"{product.item_id}_{sku.SkuId}",
                 status=_status(product, sku),
                 facets=_facets(product, sku, row, pictures),
-                words="; ".join(str(why.get("suggestion") or why) for why in product.rejectReason),
+                words="; ".join(str(why.get("suggestion") or why) for why in product.reasons),
             )
             for sku, row in rows
             if sku.Status.lower() != DELETED
@@ -133,7 +133,7 @@ def remotes_of(reply: Reply, raw: dict[str, Any], pictures: Mapping[str, str]) -
 def _status(product: Product, sku: Sku) -> Status:
     """An item that waits for its check is pending even where the SKU reads active, and hidden where it does not."""
     state = product.status.lower()
-    if product.subStatus.lower() in REFUSED or state == "suspended":
+    if product.sub_status.lower() in REFUSED or state == "suspended":
         return "rejected"
     if sku.Status.lower() != "active" or state == "inactive":
         return "hidden"
