@@ -100,19 +100,22 @@ class Simulator:
         api = "/" + "/".join(path[1:])
         route = self._routes.get(api) if path[:1] == ["rest"] else None
         try:
-            if route is None or route.method != request.method:
-                raise Refusal("InvalidApiPath", "The specified API path is invalid")
-            fields = fields_of(request)
-            self._admit(api, fields, route)
-            fault = self._next_fault(api)
-            if fault and not fault["after"]:
-                raise Refusal(fault["code"], fault["message"], *fault["detail"])
-            answer = route.run(fields)
-            if fault:
-                return Answer(self._refused(Refusal(fault["code"], fault["message"])), route.effect)
-            return Answer(self._respond({"code": "0", **answer}), route.effect)
+            return self._answer(api, route, request)
         except Refusal as refusal:
             return Answer(self._refused(refusal), "refused")
+
+    def _answer(self, api: str, route: Route | None, request: httpx.Request) -> Answer:
+        if route is None or route.method != request.method:
+            raise Refusal("InvalidApiPath", "The specified API path is invalid")
+        fields = fields_of(request)
+        self._admit(api, fields, route)
+        fault = self._next_fault(api)
+        if fault and not fault["after"]:
+            raise Refusal(fault["code"], fault["message"], *fault["detail"])
+        answer = route.run(fields)
+        if fault:
+            return Answer(self._refused(Refusal(fault["code"], fault["message"])), route.effect)
+        return Answer(self._respond({"code": "0", **answer}), route.effect)
 
     def throttled(self, seconds: int) -> httpx.Response:
         """A ban, not a 429: the gateway says so with HTTP 200."""
