@@ -183,8 +183,9 @@ class Simulator:
             raise Refusal("IllegalAccessToken", "The specified access token is invalid or expired")
 
     def _is_valid(self, token: str) -> bool:
-        until = self._state.get("token", token) or ("never" if token == self.credentials["access_token"] else 0)
-        return until == "never" or self._now() < until
+        """The sandbox's own token never ends, unless a test says so."""
+        until = self._state.get("token", token)
+        return token == self.credentials["access_token"] if until is None else self._now() < float(until)
 
     def expire(self) -> None:
         """The sandbox's own token is at its end."""
