@@ -275,7 +275,7 @@ class LazadaClient:
             reply = self._session.call("tree", "GET", "/rest/category/tree/get", params={"language_code": "vi_VN"})
             tree = reply.read(list[Branch], _data(reply))
             self._leaves = dict(leaf for branch in tree for leaf in branch.leaves())
-        if fold(self._leaves.get(category, "")) != fold(NAMES.get(category, "?")):
+        if category not in self._leaves or fold(self._leaves[category]) != fold(NAMES.get(category, "")):
             raise unready(category)
         if category not in self._mandatory:
             asked = {"primary_category_id": category, "language_code": "vi_VN"}
@@ -307,33 +307,33 @@ class LazadaClient:
         seen: set[str] = set()
         size, total = PAGE, 1
         while len(seen) < total:
-            asked = {"filter": "all", "limit": str(size), "offset": str(len(seen)), **filters}
-            try:
-                reply = self._session.call("products", "GET", "/rest/products/get", params=asked)
-            except Unanswered as error:
-                if error.code != TIMED_OUT or size == 1:
-                    raise
-                size //= 2  # documented: items of many variants take too long by fifty
-                continue
+            offset = str(len(seen))
+            reply, size = self._read({"filter": "all", "offset": offset, **filters}, size)
             page = reply.read(Found, reply.data.get("data") or {})
             ids = [str(product.get("item_id")) for product in page.products]
             total = int(page.total_products)
             if total > OFFSET_MOST:
                 raise Unanswered("too-many-items", str(total))  # no way beyond that offset is documented well enough
             if seen.intersection(ids) or len(set(ids)) < len(ids):
-                raise Unanswered("page-repeated", asked["offset"])
+                raise Unanswered("page-repeated", offset)
             if not ids and len(seen) < total:
-                raise Unanswered("page-missing", asked["offset"])
+                raise Unanswered("page-missing", offset)
             seen.update(ids)
-            yield [r for product in page.products for r in remotes_of(reply, product, self._known(product))]
+            yield [r for product in page.products for r in remotes_of(reply, product, self._whose)]
 
-    def _known(self, product: dict[str, Any]) -> dict[str, str]:
-        """Whose bytes the item's URLs show."""
-        images = product.get("images")
-        found = msgspec.json.decode(images) if isinstance(images, str) and images.startswith("[") else images
-        urls = [url for url in found or () if isinstance(url, str)] if isinstance(found, list) else []
-        known = {url: self._shown.get(url) or self._session.media.remote_id(_digest(url)) for url in urls}
-        return {url: sha for url, sha in known.items() if sha}
+    def _read(self, asked: dict[str, str], size: int) -> tuple[Reply, int]:
+        """One page; of half as many where so many take too long, which is documented of items with many variants."""
+        path, params = "/rest/products/get", asked | {"limit": str(size)}
+        try:
+            return self._session.call("products", "GET", path, params=params, repeatable=False), size
+        except Unanswered as error:
+            if error.code == TIMED_OUT and size > 1:
+                return self._read(asked, size // 2)
+            return self._session.call("products", "GET", path, params=params), size
+
+    def _whose(self, url: str) -> str:
+        """The picture that was uploaded under this URL; for a foreign one the URL itself."""
+        return self._shown.get(url) or self._session.media.remote_id(_digest(url)) or url
 
     def _get(self, operation: str, path: str, params: dict[str, str], kind: type[T]) -> T:
         reply = self._session.call(operation, "GET", f"/rest{path}", params=params)

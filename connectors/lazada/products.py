@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
@@ -108,8 +108,8 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True):
     name: str
 
 
-def remotes_of(reply: Reply, raw: dict[str, Any], pictures: Mapping[str, str]) -> list[Remote]:
-    """Every SKU of one item; a deleted one is not there. `pictures` says whose bytes a URL shows."""
+def remotes_of(reply: Reply, raw: dict[str, Any], whose: Callable[[str], str]) -> list[Remote]:
+    """Every SKU of one item; a deleted one is not there. `whose` names the picture that a URL shows."""
     product = reply.read(Product, raw)
     if product.status.lower() == DELETED:
         return []
@@ -120,7 +120,7 @@ def remotes_of(reply: Reply, raw: dict[str, Any], pictures: Mapping[str, str]) -
                 key=sku.SellerSku,
                 remote_id=f"{product.item_id}_{sku.SkuId}",
                 status=_status(product, sku),
-                facets=_facets(product, sku, row, pictures),
+                facets=_facets(product, sku, row, whose),
                 words="; ".join(str(why.get("suggestion") or why) for why in product.reasons),
             )
             for sku, row in rows
@@ -140,7 +140,7 @@ def _status(product: Product, sku: Sku) -> Status:
     return "live" if state == "active" else "pending"
 
 
-def _facets(product: Product, sku: Sku, row: Mapping[str, Any], pictures: Mapping[str, str]) -> Facets:
+def _facets(product: Product, sku: Sku, row: Mapping[str, Any], whose: Callable[[str], str]) -> Facets:
     price = {"price": _whole(sku.price)}
     if _whole(sku.special_price):  # somebody's discount, which buyers pay instead
         price["special_price"] = _whole(sku.special_price)
@@ -148,7 +148,7 @@ def _facets(product: Product, sku: Sku, row: Mapping[str, Any], pictures: Mappin
         "content": content_of(str(product.primary_category), product.attributes, row),
         "price": price,
         "stock": {"quantity": _whole(sku.quantity)},
-        "images": [pictures.get(url, url) for url in _urls(product.images)],
+        "images": [whose(url) for url in _urls(product.images)],
     }
 
 

@@ -314,7 +314,7 @@ class Simulator:
             raise Refusal("4135", f"THD_IC_ERR_F_IC_INFRA_PRODUCT_036:{words}")
         images = self._pictures(product, required=True)
         number = self._state.next_number("item")
-        item = {
+        item: Fields = {
             "item_id": 3069252000 + number,
             "category": int(product["PrimaryCategory"]),
             "attributes": attributes,
