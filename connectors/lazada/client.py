@@ -141,6 +141,8 @@ class LazadaClient:
 
     def _judged(self, change: Change, error: ConnectorError) -> Result:
         """A conflict is looked up like a doubt: what is there then decides."""
+        if isinstance(error, RowsRefused):  # a row tells the cause more sharply than the call
+            error = next(iter(error.rows.values()))
         if isinstance(error, Locked):
             return replace(_result(change, Outcome.DEFERRED, error), until=self._session.clock.now() + LOCKED_FOR)
         if isinstance(error, Refused):

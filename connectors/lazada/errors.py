@@ -213,8 +213,7 @@ def _meaning(code: str, everything: str) -> Meaning | None:
 
 
 def unready(category: str) -> Refused:
-    words = f"{category}"
-    return Refused("category-unknown", words, field="category", message=CATEGORY.message, next_step=TABLE_STEP)
+    return Refused("category-unknown", category, field="category", message=CATEGORY.message, next_step=TABLE_STEP)
 
 
 def lacking(names: list[str]) -> Refused:

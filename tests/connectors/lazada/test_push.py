@@ -254,6 +254,26 @@ def test_rows_that_a_partly_refused_call_names_are_rejected_and_the_others_looke
     assert [one["stock"] for one in shop.shown()] == [7, 20, 9]
 
 
+def test_a_single_row_is_refused_in_the_sentence_of_its_own_cause(shop):
+    [done] = shop.live(listing())
+    shop.simulator.held = 5
+
+    for facets in (("stock",), ("stock", "content")):
+        [result] = shop.push(update(listing(stock=1), done, *facets))
+
+        assert (result.outcome, result.problem.field) == (REJECTED, "stock")
+        assert "đang giữ cho đơn hàng" in result.problem.message.vi
+
+
+def test_rows_that_nobody_sent_leave_a_doubt(shop):
+    done = shop.live(*several(2))
+    shop.simulator.will_fail(OFFER, "501", "E501", {"seller_sku": "NOBODY", "message": "x"})
+
+    results = shop.push(*(update(one, was, "stock") for one, was in zip(several(2), done, strict=True)))
+
+    assert outcomes(results) == [UNKNOWN, UNKNOWN]
+
+
 def test_a_refusal_without_details_is_narrowed_down_to_single_rows(shop):
     done = shop.live(*several(3))
     shop.simulator.will_fail(OFFER, "4157", "special price")
@@ -317,6 +337,26 @@ def test_a_campaigns_lock_parks_the_change_for_hours(shop, code, message):
     assert result.outcome is DEFERRED
     assert (result.until - shop.clock.now()).total_seconds() == 6 * 3600
     assert shop.wire.calls == [OFFER]
+
+
+def test_a_create_whose_id_is_known_goes_on_from_there(shop):
+    [done] = shop.live(listing())
+
+    [same] = shop.push(create(listing(), done.remote_id))
+    [other] = shop.push(create(listing(stock=4), done.remote_id))
+
+    assert (same.outcome, other.outcome, shop.shown()[0]["stock"]) == (ACK, ACK, 4)
+    assert shop.wire.calls.count(CREATE) == 0
+
+
+def test_an_adopted_item_that_was_hidden_is_shown_again(shop):
+    [done] = shop.live(listing())
+    shop.push(change(Kind.DELIST, listing(), done.remote_id))
+
+    [result] = shop.push(create(listing()))
+
+    assert (result.outcome, result.remote_id) == (ACK, done.remote_id)
+    assert shop.shown()[0]["status"] == "live"
 
 
 # Taking down
