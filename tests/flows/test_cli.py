@@ -37,7 +37,7 @@ from tests.flows.instance import free_port
 from tests.scenarios.world import Inline
 
 DATA = Path(__file__).parents[2] / "data"
-SHELVES = ("facebook", "madeincamau", "postmart", "voso")
+SHELVES = ("facebook", "lazada", "madeincamau", "postmart", "voso")
 DONE, PEOPLE, USAGE, REFUSED, HELD, BUSY, AUTHORISE, DOWN = range(8)
 COUNTS = {
     "created", "updated", "delisted", "unchanged", "unlistable", "accepted", "rejected", "deferred", "unknown",
@@ -715,7 +715,7 @@ def test_a_shop_is_connected_checked_filled_and_forgotten(
     removed = caybeo("accounts", "remove", "gian-hang", "--json")
 
     assert (added.code, added.json["mode"]) == (DONE, "api")
-    assert [a["account"] for a in listed.json["accounts"]] == ["facebook", "gian-hang", "madeincamau", "voso"]
+    assert [a["account"] for a in listed.json["accounts"]] == ["facebook", "gian-hang", "lazada", "madeincamau", "voso"]
     assert (checked.code, checked.json["ok"]) == (DONE, True)
     assert run.code == DONE, run.out
     assert run.json["accounts"][0]["counts"]["created"] > 80

@@ -29,7 +29,7 @@ from models.timetable import STATE
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 
 DEPLOYED = ("nightly", "sync", "resync", "reconcile", "audit", "import", "withdraw", "review")
-ACCOUNTS = {"facebook", "madeincamau", "postmart", "voso"}
+ACCOUNTS = {"facebook", "lazada", "madeincamau", "postmart", "voso"}
 RUN_SECONDS = 120
 
 

@@ -142,7 +142,7 @@ def test_an_audit_of_a_healthy_home_finds_nothing(listed: Callable[..., Result])
     assert "không bỏ sót gì" in told.stdout
     assert document(scripts)["findings"] == []
     assert {part["account"]: part["checked"] for part in document(scripts)["accounts"]} == {
-        "facebook": 1, "madeincamau": 1, "postmart": 1, "voso": 1,
+        "facebook": 1, "lazada": 1, "madeincamau": 1, "postmart": 1, "voso": 1,
     }  # fmt: skip
 
 
