@@ -19,7 +19,6 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from pydantic import SecretStr
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from connectors.contract import Connector
@@ -368,8 +367,8 @@ def _show_timeline(voice: Voice, found: dict[str, Any]) -> None:
     screen.say(Text(f"{found['sku']} – {found['product']}", f"{found['sku']} – {found['product']}"), style="bold")
     for event in found["events"]:
         told = EVENTS[event["event"]].to(voice.lang) if event["event"] in EVENTS else event["event"]
-        where = f" [cyan]{event['account']}[/]" if event["account"] else ""
-        screen.console.print(f"{local(event['at'])}{where} {told}{_detail(voice, event['detail'])}", highlight=False)
+        where = (f" {event['account']}", "cyan") if event["account"] else ""
+        screen.line(local(event["at"]), where, f" {told}{_detail(voice, event['detail'])}")
     heads = Text("Tài khoản", "account"), Text("Trạng thái", "status"), Text("Giá", "price"), Text("Tồn", "stock")
     rows = [
         (
@@ -439,7 +438,7 @@ def quarantine(voice: Voice, account: Annotated[str, typer.Option("--account", "
     def show() -> None:
         for row in rows:
             outcome = voice.screen.outcome(row["outcome"])
-            voice.screen.console.print(f"[bold]{row['sku']}[/] {row['account']}: {outcome}", highlight=False)
+            voice.screen.line((row["sku"], "bold"), f" {row['account']}: {outcome}")
             for problem in row["problems"]:
                 voice.screen.problem({"key": "", **problem})
         if not rows:
@@ -456,7 +455,7 @@ def oddities(voice: Voice, account: Annotated[str, typer.Option("--account", "-a
     rows = views.oddities(open_home(voice.settings), account)
     heads = Text("Tài khoản", "account"), Text("Lệnh", "call"), Text("Điều lạ", "what"), Text("Số lần", "times")
     more = (Text("Lần cuối", "last"),)
-    cells = [(r["account"], r["operation"], escape(r["name"]), number(r["times"]), local(r["last_at"])) for r in rows]
+    cells = [(r["account"], r["operation"], r["name"], number(r["times"]), local(r["last_at"])) for r in rows]
     voice.answer({"oddities": rows}, lambda: voice.screen.table((*heads, *more), cells))
     return DONE
 

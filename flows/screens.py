@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text as Styled
 
 from connectors.contract import Policy
 from flows.steps.approve import SHORT
@@ -84,13 +84,20 @@ MODES = {
 
 
 class Screen:
-    """Prints in one language."""
+    """Prints in one language.
+
+    The console reads no markup: what a sheet or a marketplace says may hold brackets.
+    """
 
     def __init__(self, lang: Lang, console: Console) -> None:
         self.lang, self.console = lang, console
 
     def say(self, text: Text, *, style: str = "") -> None:
         self.console.print(text.to(self.lang), style=style, highlight=False)
+
+    def line(self, *parts: str | tuple[str, str]) -> None:
+        """One line of plain and (styled, style) parts."""
+        self.console.print(Styled.assemble(*parts), highlight=False)
 
     def told(self, value: Any) -> str:
         """A Text, or the {vi, en} a report holds, in the chosen language."""
@@ -160,12 +167,12 @@ class Screen:
     def _account(self, account: AccountReport) -> None:
         mode = MODES[account.mode].to(self.lang)
         status = STATUS[account.status].to(self.lang)
-        self.console.print(f"\n[bold]{account.account}[/] – {status} [dim]({mode})[/]", highlight=False)
+        self.line("\n", (account.account, "bold"), f" – {status} ", (f"({mode})", "dim"))
         done = [
             f"{number(n)} {COUNTED[name].to(self.lang)}" for name, n in account.counts.items() if n and name in COUNTED
         ]
         live = Text(f"{number(account.live)} tin đang bán", f"{account.live} listings live").to(self.lang)
-        self.console.print("  " + "; ".join([live, *done]), highlight=False)
+        self.line("  " + "; ".join([live, *done]))
         self._reasons(account.notes, Text("trong đó", "of these"))
         self._reasons(account.withheld, Text("không đăng", "withheld"))
         self._problems([p for p in account.problems if p["code"] not in account.withheld])
@@ -175,7 +182,7 @@ class Screen:
     def _reasons(self, counts: Mapping[str, int], label: Text) -> None:
         for code, count in sorted(counts.items(), key=lambda pair: -pair[1]):
             reason = REASONS[code].to(self.lang) if code in REASONS else code
-            self.console.print(f"  {label.to(self.lang)}: {number(count)} – {reason}", highlight=False)
+            self.line(f"  {label.to(self.lang)}: {number(count)} – {reason}")
 
     def _problems(self, problems: Sequence[Mapping[str, Any]]) -> None:
         """The same trouble of many items is told once."""
@@ -193,15 +200,14 @@ class Screen:
 
     def problem(self, problem: Mapping[str, Any]) -> None:
         key = f"{problem['key']}: " if problem["key"] else ""
-        line = f"  [yellow]![/] {key}{self.told(problem['message'])} → {self.told(problem['next_step'])}"
-        self.console.print(line, highlight=False)
+        self.line("  ", ("!", "yellow"), f" {key}{self.told(problem['message'])} → {self.told(problem['next_step'])}")
 
     def plan(self, plan: Mapping[str, Any]) -> None:
         """A held plan: why it waits, with examples, and how to decide."""
         for reason in plan["reasons"]:
-            self.console.print(f"  [red]■[/] {self.told(reason)}", highlight=False)
+            self.line("  ", ("■", "red"), f" {self.told(reason)}")
             for example in reason.get("examples", [])[:5]:
-                self.console.print(f"      {self._example(example)}", highlight=False)
+                self.line(f"      {self._example(example)}")
         self.say(
             Text(
                 f"  → Xem: “caybeo plan show {plan['id']}”. Cho gửi: “caybeo approve {plan['id']}”. "
@@ -216,7 +222,7 @@ class Screen:
         counts = "; ".join(f"{number(n)} {KINDS[k].to(self.lang)}" for k, n in plan["counts"].items() if k in KINDS)
         self.say(APPROVING.fill(plan=plan["id"], digest=plan["digest"][:SHORT], counts=counts or "–"), style="bold")
         for reason in plan["reasons"]:
-            self.console.print(f"  [red]■[/] {self.told(reason)}", highlight=False)
+            self.line("  ", ("■", "red"), f" {self.told(reason)}")
         if plan["changes"]:
             self.changes({"changes": plan["changes"][:FIRST]})
         if len(plan["changes"]) > FIRST:
@@ -245,14 +251,14 @@ class Screen:
         for row in report.set_aside[:50]:
             place = Text(f"dòng {row.row}, cột {row.column}", f"row {row.row}, column {row.column}").to(self.lang)
             told = f"{self.told(row.message)} → {self.told(row.next_step)}"
-            self.console.print(f"  [yellow]![/] {row.file}, {place}: “{row.value}” – {told}", highlight=False)
+            self.line("  ", ("!", "yellow"), f" {row.file}, {place}: “{row.value}” – {told}")
         if len(report.set_aside) > 50:
             more = number(len(report.set_aside) - 50)
             self.say(Text(f"  … và {more} lỗi nữa (xem bằng --json).", f"  … and {more} more (see --json)."))
         if report.message:
-            self.console.print(f"  {self.told(report.message)}", highlight=False, style="red")
+            self.line((f"  {self.told(report.message)}", "red"))
         if report.next_step:
-            self.console.print(f"  → {self.told(report.next_step)}", highlight=False)
+            self.line(f"  → {self.told(report.next_step)}")
 
     def status(self, document: Mapping[str, Any]) -> None:
         heads = ("Tài khoản", "account"), ("Chế độ", "mode"), ("Đang bán", "live"), ("Đang xử lý", "pending")
@@ -280,9 +286,9 @@ class Screen:
                 )
         for account in document["accounts"]:
             for kind, met in account["oddities"].items():
-                self.say(ODDITIES[kind].fill(account=account["account"], names=escape(named(met))))
+                self.say(ODDITIES[kind].fill(account=account["account"], names=named(met)))
         for plan in document["held_plans"]:
-            self.console.print(f"[bold]{Text('Kế hoạch', 'Plan').to(self.lang)} {plan['id']}[/] {plan['account']}")
+            self.line((f"{Text('Kế hoạch', 'Plan').to(self.lang)} {plan['id']}", "bold"), f" {plan['account']}")
             self.plan(plan)
 
     def _facets(self, names: str) -> str:

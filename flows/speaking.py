@@ -138,7 +138,7 @@ def _voice(*, json: bool, lang: str) -> Voice:
     return Voice(
         settings=settings,
         json=json,
-        screen=Screen(settings.lang, Console(file=stream, width=None if stream.isatty() else 160)),
+        screen=Screen(settings.lang, Console(file=stream, width=None if stream.isatty() else 160, markup=False)),
     )
 
 
