@@ -283,7 +283,9 @@ class Session:
             raise Unanswered(f"HTTP {response.status_code}")
         data = parse(body)
         if isinstance(data, Unparsed):
-            raise Unanswered(data.reason)
+            unread = OtherShape(data.reason)
+            self._strange(operation, unread, {"status": response.status_code, "body": body.decode("latin-1")})
+            raise unread
         error = self._classify(response, data)
         if isinstance(error, AuthorisationFailed):
             self._refused = error

@@ -81,15 +81,21 @@ def failing(account: Session, times: int, clock: HandClock | None = None) -> lis
 
 
 @pytest.mark.parametrize(
-    "fault", [RESET, lambda: answer(503, b"{}"), lambda: answer(200, b"<html>")], ids=["reset", "down", "html"]
+    ("fault", "kind"),
+    [
+        (RESET, "Unanswered"),
+        (lambda: answer(503, b"{}"), "Unanswered"),
+        (lambda: answer(200, b"<html>"), "OtherShape"),
+    ],
+    ids=["reset", "down", "html"],
 )
-def test_M23_after_five_failures_in_a_row_nothing_is_sent(fault, clock) -> None:
+def test_M23_after_five_failures_in_a_row_nothing_is_sent(fault, kind, clock) -> None:
     wire = Wire([fault])
     account = session(wire, clock)
 
     ends = failing(account, 8)
 
-    assert ends == ["Unanswered"] * IN_A_ROW + ["Down"] * 3
+    assert ends == [kind] * IN_A_ROW + ["Down"] * 3
     assert len(wire.requests) == IN_A_ROW
 
 

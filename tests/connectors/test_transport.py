@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from connectors.bodies import BODY_BYTES, Unparsed, parse
 from connectors.contract import Policy, Rate
-from connectors.errors import ConnectorError, Misconfigured, NotSent, Refused, Throttled, Unanswered
+from connectors.errors import ConnectorError, Misconfigured, NotSent, OtherShape, Refused, Throttled, Unanswered
 from connectors.rate_headers import retry_after
 from connectors.transport import READ_ATTEMPTS, WRITE_ATTEMPTS, agreed_rates, open_client
 from models.lease import LeaseLost
@@ -466,3 +466,16 @@ def test_threads_share_one_account(clock) -> None:
 def _many(call: Callable[[], object]) -> None:
     for _ in range(10):
         call()
+
+
+def test_M17_of_an_answer_that_is_no_json_only_status_and_length_are_kept(clock) -> None:
+    """A page of a proxy may hold anything."""
+    page = b"<html>0912345678</html>"
+    one = session(Wire([lambda: answer(200, page)]), clock)
+
+    with pytest.raises(OtherShape):
+        one.call("create", "POST", "items", json={})
+
+    (met,) = one.oddities.take()
+    assert (met.operation, met.kind, met.name) == ("create", "shape", "not-json")
+    assert met.sample == {"status": 200, "body": f"<text of {len(page)}>"}
