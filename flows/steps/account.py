@@ -32,7 +32,7 @@ from flows.steps.settle import COUNTED, Settler
 from flows.steps.unfinished import Unfinished
 from models.change import ChangeStatus
 from models.database import chunks, reading, writing
-from models.lease import Busy, ClockJumped, HeldLease, HoldingOff, LeaseLost
+from models.lease import Busy, ClockJumped, HeldLease, HoldingOff, LeaseLost, shortest
 from models.ledger import (
     INTERRUPTED,
     OPEN_ROW,
@@ -94,7 +94,8 @@ class AccountRun:
         if context.stopping():
             raise Interrupted
         self._begun, self._thread = self._clock.monotonic(), get_ident()
-        self.lease = HeldLease(self._database, account.name, context.lease_seconds, self._clock)
+        seconds = max(context.lease_seconds, shortest(connector.limits.request_seconds))
+        self.lease = HeldLease(self._database, account.name, seconds, self._clock)
         try:
             with reading(self._database) as db:
                 self._media = MediaShelf(context.home / "media", known_media(db, account.name))

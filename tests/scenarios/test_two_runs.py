@@ -125,6 +125,16 @@ def test_nothing_leaves_that_could_outlive_the_lease(tmp_path: Path, market: str
     world.close()
 
 
+def test_an_account_whose_requests_may_take_long_is_kept_for_as_long(lone: World, market: str) -> None:
+    lone.put(*lone.shrimps(2))
+    patient = [_patient(account, 100.0) for account in lone.accounts()]
+
+    report = lone.night(accounts=lambda: patient)
+
+    assert report.exit_code == DONE
+    assert len(lone.shown(market)) == 2
+
+
 def _patient(account: Account, seconds: float) -> Account:
     """The account, with a request's deadline so far away."""
     limits = replace(account.connector.limits, request_seconds=seconds)
