@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from connectors.registry import names
 from flows.accounts import accounts, sandbox_of
 from flows.settings import Settings
 from flows.steps.context import Account
@@ -60,7 +61,7 @@ def night(home: Path) -> subprocess.Popen[str]:
 
 def shelves(home: Path) -> dict[str, Any]:
     found = {}
-    for name in ("madeincamau", "postmart", "voso"):
+    for name in names():
         sandbox = sandbox_of(Settings(home=home), name)
         found[name] = sandbox.show()
         sandbox.state.close()

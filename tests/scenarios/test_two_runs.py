@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -106,10 +109,11 @@ def test_nothing_leaves_that_could_outlive_the_lease(tmp_path: Path, market: str
     world = World(tmp_path, [market], pool=lambda workers: ThreadPoolExecutor(1))
     world.put(shrimp(1, world.picture()))
     patient = [_patient(account, 50.0) for account in world.accounts()]
-    slow = iter([45.0])
+    slow, ours = iter([45.0]), threading.get_ident()
 
     def after(request: httpx.Request) -> None:
         if is_write(market, request) or "media" in request.url.path:
+            _await_waiting(ours)
             world.clock.advance(seconds=next(slow, 0.0))
 
     world.wires[market].after = after
@@ -123,6 +127,12 @@ def test_nothing_leaves_that_could_outlive_the_lease(tmp_path: Path, market: str
     assert world.night().exit_code == DONE
     world.assert_in_step()
     world.close()
+
+
+def _await_waiting(thread: int) -> None:
+    """Until the run's own thread waits for its pool: a clock moved before that would make it renew the lease first."""
+    while thread != threading.get_ident() and sys._current_frames()[thread].f_code.co_name != "wait":
+        time.sleep(0.001)
 
 
 def test_an_account_whose_requests_may_take_long_is_kept_for_as_long(lone: World, market: str) -> None:

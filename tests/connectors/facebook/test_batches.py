@@ -218,7 +218,7 @@ def test_without_upsert_an_unknown_item_is_not_made(shop):
     assert "not completed" in shop.status(answer["handles"][0])["errors"][0]["message"]
 
 
-def test_R01_nine_batches_in_a_minute_are_throttled_with_400_and_waited_for(shop):
+def test_nine_batches_in_a_minute_are_throttled_with_400_and_waited_for(shop):
     for _ in range(8):
         assert shop.batch({"method": "DELETE", "data": {"id": "A"}}).status_code == 200
     refused = shop.batch({"method": "DELETE", "data": {"id": "A"}})
