@@ -33,12 +33,26 @@ LABELS: dict[str, Text] = {
     "price_confirmed_on": Text("ngày xác nhận giá", "price confirmed on"),
     "illustrative": Text("giá minh họa", "made-up price"),
     "product_id": Text("mã sản phẩm", "product id"),
+    "unit": Text("quy cách", "pack"),
 }
 
 
 def label(field: str) -> Text:
     """The field as a shop owner calls it."""
     return LABELS.get(field, Text(field, field))
+
+
+def correct(field: str) -> Text:
+    """The next step where a person has to mend one field."""
+    name = label(field)
+    return Text(f"Sửa {name.vi} rồi nhập lại.", f"Correct the {name.en} and import it again.")
+
+
+def amiss(code: str, field: str, vi: str, en: str) -> Problem:
+    """What is wrong with one field, as the end of a sentence that begins with its name."""
+    name = label(field)
+    message = Text(f"Mục {name.vi} {vi}.", f"The {name.en} {en}.")
+    return Problem(code=code, field=field, message=message, next_step=correct(field))
 
 
 def too_long(field: str, length: int, limit: int) -> Problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -138,3 +139,10 @@ def add_months(day: date, months: int) -> date:
         except ValueError:
             continue
     raise AssertionError("every month has a 28th")
+
+
+def is_gtin(digits: str) -> bool:
+    """A barcode number of GS1: 8 or 12 to 14 digits, the last of which checks the others."""
+    if not re.fullmatch(r"[0-9]{8}|[0-9]{12,14}", digits):
+        return False
+    return sum(int(d) * (3 if n % 2 else 1) for n, d in enumerate(reversed(digits))) % 10 == 0

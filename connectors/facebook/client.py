@@ -125,9 +125,10 @@ class FacebookClient:
 
     def fetch(self, keys: Sequence[str]) -> list[Remote]:
         wanted = list(dict.fromkeys(keys))
+        asked = set(wanted)
         parts = [wanted[start : start + LOOKED_UP] for start in range(0, len(wanted), LOOKED_UP)]
         found = (page for part in parts for page in self._pages({"filter": _named(part)}))
-        return [remote for page in found for remote in page if remote.key in set(wanted)]
+        return [remote for page in found for remote in page if remote.key in asked]
 
     def everything(self) -> Iterator[list[Remote]]:
         return self._pages({})

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 
 from connectors.contract import Policy
-from connectors.problems import label, missing, too_long, unmapped
-from models.catalogue import Image, Money
+from connectors.problems import amiss, missing, too_long, unmapped
+from connectors.prose import USE, captioned, maker
+from models.catalogue import Image, Money, is_gtin
 from models.listing import Facets, Item, Listing, Problem, Unlistable
 from models.text import Text, fold, nfc, number
 
@@ -37,17 +38,7 @@ CATEGORIES: dict[int, str] = {  # product set -> Google's number
     17: "413",
 }
 NARROWER = {4: (" mat ong ", HONEY), 9: (" nuoc mam ", FISH_SAUCE)}  # set -> (what the name must hold, category)
-LABELLED = (
-    ("ingredients", "Thành phần"),
-    ("shelf_life", "Hạn sử dụng"),
-    ("storage", "Bảo quản"),
-    ("usage", "Hướng dẫn sử dụng"),
-    ("warnings", "Cảnh báo"),
-    ("origin", "Xuất xứ"),
-    ("marks", "Nhãn hiệu, chỉ dẫn"),
-)
 HTML = re.compile(r"<[a-zA-Z/!][^>]*>")
-GTIN_LENGTHS = (8, 12, 13, 14)
 SHOWN_DONG = re.compile(r"[0-9]{1,3}(?:[.,\u00a0\u202f ][0-9]{3})+|[0-9]+")
 
 READ = {  # our field of an item -> the name it is read back under
@@ -104,7 +95,8 @@ def _content(item: Item) -> dict[str, str]:
         "google_product_category": category(item),
         "product_type": "Đặc sản Cà Mau",
         "origin_country": "VN",
-        "gtin": item.gtin if _is_gtin(item.gtin) else "",
+        # Meta refuses the item for a wrong check digit, which is worse than none.
+        "gtin": item.gtin if is_gtin(item.gtin) else "",
         "custom_label_0": f"OCOP-{star}" if star else "",
     }
 
@@ -113,23 +105,13 @@ def _description(item: Item, star: int) -> str:
     """The star is words here: the catalogue has no field for it."""
     lines = [f"OCOP {star} sao."] if star else []
     lines += [item.description]
-    lines += [f"{caption}: {value}" for field, caption in LABELLED if (value := getattr(item, field))]
-    producer = item.producer
-    maker = ", ".join(part for part in (producer.legal_name, producer.commune, producer.province) if part)
-    lines += [f"Cơ sở: {maker}"] if maker else []
+    lines += captioned(item, (*USE, "origin", "marks"))
+    lines += [f"Cơ sở: {who}"] if (who := maker(item)) else []
     return nfc("\n".join(line for line in lines if line).strip())
 
 
 def _line(text: str) -> str:
     return nfc(" ".join(text.split()))
-
-
-def _is_gtin(gtin: str) -> bool:
-    """With a right check digit (GS1): Meta refuses the item for a wrong one, which is worse than none."""
-    if len(gtin) not in GTIN_LENGTHS or not (gtin.isascii() and gtin.isdigit()):
-        return False
-    digits = [int(sign) for sign in reversed(gtin)]
-    return (sum(digits[::2]) + 3 * sum(digits[1::2])) % 10 == 0
 
 
 def _price(item: Item) -> dict[str, int | None]:
@@ -173,20 +155,20 @@ def _text_problems(item: Item, content: dict[str, str]) -> Iterator[Problem]:
         if len(text) > limit:
             yield too_long(field, len(text), limit)
         if field != "sku" and HTML.search(text):
-            yield _mend("html", field, "có thẻ HTML, Facebook chỉ nhận chữ thường", "holds HTML, plain text is taken")
+            yield amiss("html", field, "có thẻ HTML, Facebook chỉ nhận chữ thường", "holds HTML, plain text is taken")
     for field, text in (("name", item.name), ("description", item.description)):
         if text.isupper():
-            yield _mend("all-capitals", field, "viết toàn chữ hoa, Facebook không duyệt", "is all in capitals")
+            yield amiss("all-capitals", field, "viết toàn chữ hoa, Facebook không duyệt", "is all in capitals")
 
 
 def _offer_problems(item: Item) -> Iterator[Problem]:
     for field, price in (("price", item.price), ("list_price", item.list_price)):
         if price and not _whole_dong(price):
             most = number(MAX_PRICE)
-            yield _mend("out-of-range", field, f"phải là số đồng từ 1 đến {most}", f"must be 1 to {most} whole đồng")
+            yield amiss("out-of-range", field, f"phải là số đồng từ 1 đến {most}", f"must be 1 to {most} whole đồng")
     if not 0 <= item.stock <= MAX_STOCK:
         most = number(MAX_STOCK)
-        yield _mend("out-of-range", "stock", f"phải từ 0 đến {most}", f"must be from 0 to {most}")
+        yield amiss("out-of-range", "stock", f"phải từ 0 đến {most}", f"must be from 0 to {most}")
 
 
 def _whole_dong(price: Money) -> bool:
@@ -198,22 +180,12 @@ def _picture_problems(item: Item, usable: list[str]) -> Iterator[Problem]:
         yield missing("images")
     elif not usable:
         sides = f"{MIN_SIDE}×{MIN_SIDE}"
-        yield _mend(
+        yield amiss(
             "no-usable-picture",
             "images",
             f"phải có ít nhất một ảnh PNG hoặc JPEG từ {sides} điểm ảnh, tối đa 8 MB",
             f"need one PNG or JPEG of at least {sides} pixels and at most 8 MB",
         )
-
-
-def _mend(code: str, field: str, vi: str, en: str) -> Problem:
-    name = label(field)
-    return Problem(
-        code=code,
-        field=field,
-        message=Text(f"Mục {name.vi} {vi}.", f"The {name.en} {en}."),
-        next_step=Text(f"Sửa {name.vi} rồi nhập lại.", f"Correct the {name.en} and import it again."),
-    )
 
 
 NOT_HERE = Text("Bán mặt hàng này ở kênh khác.", "Sell this item elsewhere.")

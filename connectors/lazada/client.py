@@ -98,9 +98,10 @@ class LazadaClient:
     def fetch(self, keys: Sequence[str]) -> list[Remote]:
         """Two items of one SKU are two answers: nothing there forbids them."""
         wanted = list(dict.fromkeys(keys))
+        asked = set(wanted)
         parts = [wanted[start : start + PAGE] for start in range(0, len(wanted), PAGE)]
         found = [r for part in parts for page in self._pages({"sku_seller_list": _text(part)}) for r in page]
-        return [remote for remote in found if remote.key in set(wanted)]
+        return [remote for remote in found if remote.key in asked]
 
     def everything(self) -> Iterator[list[Remote]]:
         yield from self._pages({})

@@ -10,10 +10,11 @@ from typing import Any
 
 from connectors.contract import Policy
 from connectors.lazada.categories import BY_SET, DEFAULT, Category, category_of
-from connectors.problems import label, missing, too_long, unmapped
+from connectors.problems import amiss, missing, too_long, unmapped
+from connectors.prose import CAPTIONS, captioned, maker, paragraphs
 from models.catalogue import Image
 from models.listing import Facets, Item, Listing, Problem, Unlistable
-from models.text import Text, number
+from models.text import number
 
 VERSION = 1
 NAME_BYTES, DESCRIPTION_CHARS = 255, 25_000
@@ -25,17 +26,6 @@ FORBIDDEN = {"name": '"^~<>|', "sku": '"*^~<>/\\|'}
 WEIGHT = re.compile(r"(?<![\d.,])(\d+(?:[.,]\d+)?)\s*(kg|g|gr|gram|ml|l|lít)\b", re.IGNORECASE)
 KILOGRAMS = {"kg": Decimal(1), "l": Decimal(1), "lít": Decimal(1)}  # a litre of food weighs about that
 PACKAGING = Decimal("1.1")  # assumed
-LABELLED = (
-    ("brand", "Nhãn hiệu"),
-    ("pack", "Quy cách"),
-    ("ingredients", "Thành phần"),
-    ("shelf_life", "Hạn sử dụng"),
-    ("storage", "Bảo quản"),
-    ("usage", "Hướng dẫn sử dụng"),
-    ("warnings", "Cảnh báo"),
-    ("origin", "Xuất xứ"),
-    ("marks", "Nhãn hiệu, chỉ dẫn"),
-)
 ATTRIBUTES = {c.id: tuple(c.attributes) for c in (DEFAULT, *BY_SET.values())}
 
 
@@ -119,11 +109,9 @@ def _highlights(item: Item) -> str:
 
 def _html(item: Item) -> str:
     lines = [line for line in item.description.split("\n") if line]
-    lines += [f"{caption}: {value}" for field, caption in LABELLED if (value := getattr(item, field))]
-    producer = item.producer
-    maker = ", ".join(part for part in (producer.legal_name, producer.commune, producer.province) if part)
-    lines += [f"Cơ sở: {maker}"] if maker else []
-    return "<p>" + escape("\n".join(lines), quote=False).replace("\n", "</p><p>") + "</p>"
+    lines += captioned(item, CAPTIONS)
+    lines += [f"Cơ sở: {who}"] if (who := maker(item)) else []
+    return paragraphs(lines)
 
 
 def _pictures(images: tuple[Image, ...]) -> list[str]:
@@ -145,17 +133,17 @@ def _content_problems(item: Item, content: Facets) -> Iterator[Problem]:
         yield too_long("description", len(content["description"]), DESCRIPTION_CHARS)
     for field, text in (("name", content["name"]), ("sku", item.sku)):
         if found := " ".join(c for c in FORBIDDEN[field] if c in text):
-            yield _mend("forbidden", field, f"chứa ký tự Lazada không nhận: {found}", f"holds what is refused: {found}")
+            yield amiss("forbidden", field, f"chứa ký tự Lazada không nhận: {found}", f"holds what is refused: {found}")
     if Decimal(content["package"]["weight"]) > MOST_KG:
-        yield _mend("too-heavy", "pack", f"nặng quá {MOST_KG} kg kể cả bao bì", f"weighs over {MOST_KG} kg packed")
+        yield amiss("too-heavy", "pack", f"nặng quá {MOST_KG} kg kể cả bao bì", f"weighs over {MOST_KG} kg packed")
 
 
 def _offer_problems(item: Item) -> Iterator[Problem]:
     amount = item.price.amount
     if item.price.currency != "VND" or amount <= 0 or amount != int(amount):
-        yield _mend("unusable", "price", "phải là số đồng nguyên, lớn hơn 0", "must be whole đồng above 0")
+        yield amiss("unusable", "price", "phải là số đồng nguyên, lớn hơn 0", "must be whole đồng above 0")
     if item.stock < 0:
-        yield _mend("unusable", "stock", "không được nhỏ hơn 0", "must not be below 0")
+        yield amiss("unusable", "stock", "không được nhỏ hơn 0", "must not be below 0")
 
 
 def _picture_problems(item: Item, usable: list[str]) -> Iterator[Problem]:
@@ -163,7 +151,7 @@ def _picture_problems(item: Item, usable: list[str]) -> Iterator[Problem]:
         yield missing("images")
     elif not usable:
         wanted = f"{PIXELS[0]}–{number(PIXELS[-1])}"
-        yield _mend(
+        yield amiss(
             "no-usable-picture",
             "images",
             f"phải có ảnh JPG hoặc PNG tối đa 3 MB, mỗi cạnh {wanted} điểm ảnh",
@@ -173,16 +161,6 @@ def _picture_problems(item: Item, usable: list[str]) -> Iterator[Problem]:
 
 def _too_many_bytes(size: int) -> Problem:
     vi = f"dài {size} byte, Lazada chỉ nhận {NAME_BYTES} (một chữ có dấu chiếm 2–3 byte)"
-    return _mend(
+    return amiss(
         "too-many-bytes", "name", vi, f"has {size} bytes, Lazada takes {NAME_BYTES} (a marked letter needs 2-3)"
-    )
-
-
-def _mend(code: str, field: str, vi: str, en: str) -> Problem:
-    name = label(field)
-    return Problem(
-        code=code,
-        field=field,
-        message=Text(f"Mục {name.vi} {vi}.", f"The {name.en} {en}."),
-        next_step=Text(f"Sửa {name.vi} rồi nhập lại.", f"Correct the {name.en} and import it again."),
     )

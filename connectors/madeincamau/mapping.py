@@ -205,7 +205,7 @@ def not_in_range(field: str, unit: str, most: int) -> Problem:
             f"Sàn chỉ nhận {name.vi} là số nguyên {unit} không âm, tối đa {limit}.".replace("  ", " "),
             f"The marketplace takes the {name.en} only as a whole number up to {limit}.",
         ),
-        next_step=Text(f"Sửa {name.vi} rồi nhập lại.", f"Correct the {name.en} and import it again."),
+        next_step=problems.correct(field),
     )
 
 

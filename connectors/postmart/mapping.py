@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from html import escape
 from typing import Any
 
 from connectors.contract import Policy
-from connectors.problems import label, missing, too_long, unmapped
+from connectors.problems import correct, label, missing, too_long, unmapped
+from connectors.prose import USE, captioned, maker, paragraphs
 from models.catalogue import Certificate, Image, Money
 from models.listing import Item, Listing, Problem, Unlistable
 from models.text import Text, fold, number
@@ -27,16 +27,6 @@ KINDS: dict[int, str] = {
 }  # 21-25: no category known
 HONEY_SET = 4  # honey and other gathered food: only here does the name decide
 NOURISHING_WORDS = (" mat ong ", " yen ", " dong trung ")
-LABELLED = (
-    ("pack", "Quy cách"),
-    ("ingredients", "Thành phần"),
-    ("shelf_life", "Hạn sử dụng"),
-    ("storage", "Bảo quản"),
-    ("usage", "Hướng dẫn sử dụng"),
-    ("warnings", "Cảnh báo"),
-    ("origin", "Xuất xứ"),
-    ("marks", "Nhãn hiệu, chỉ dẫn"),
-)
 
 
 def project(item: Item, policy: Policy) -> Listing | Unlistable:
@@ -90,18 +80,12 @@ def _shortened(text: str) -> str:
 
 
 def _html(item: Item) -> str:
-    """One escape for the whole text: lines become paragraphs."""
     lines = [line for line in item.description.split("\n") if line]
-    lines += [f"{caption}: {value}" for field, caption in LABELLED if (value := getattr(item, field))]
-    lines.append(f"Cơ sở: {_maker(item)}")
+    lines += captioned(item, ("pack", *USE, "origin", "marks"))
+    lines.append(f"Cơ sở: {maker(item)}")
     if item.alcohol_percent is not None:
         lines.append(f"Độ cồn: {number(item.alcohol_percent)}% vol")
-    return "<p>" + escape("\n".join(lines), quote=False).replace("\n", "</p><p>") + "</p>"
-
-
-def _maker(item: Item) -> str:
-    producer = item.producer
-    return ", ".join(part for part in (producer.legal_name, producer.commune, producer.province) if part)
+    return paragraphs(lines)
 
 
 def _price(item: Item) -> dict[str, int | None]:
@@ -184,6 +168,4 @@ def _no_usable_picture() -> Problem:
 
 
 def _mend(code: str, field: str, message: Text) -> Problem:
-    name = label(field)
-    next_step = Text(f"Sửa {name.vi} rồi nhập lại.", f"Correct the {name.en} and import it again.")
-    return Problem(code=code, field=field, message=message, next_step=next_step)
+    return Problem(code=code, field=field, message=message, next_step=correct(field))

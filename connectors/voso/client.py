@@ -239,9 +239,10 @@ class Client:
     def _search(self, keys: Sequence[str]) -> list[Product]:
         """All products of these codes, also where one code has several."""
         wanted = list(dict.fromkeys(keys))
+        asked = set(wanted)
         parts = [wanted[start : start + PAGE] for start in range(0, len(wanted), PAGE)]
         found = [p for part in parts for page in self._pages({"product_codes": part}) for p in page]
-        return [product for product in found if product.product_code in set(wanted)]
+        return [product for product in found if product.product_code in asked]
 
     def _pages(self, filters: dict[str, Any]) -> Iterator[tuple[Product, ...]]:
         """Ends only where the marketplace's own total is reached: a short read must not look like a small shop."""

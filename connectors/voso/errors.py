@@ -17,7 +17,7 @@ from connectors.errors import (
     Unanswered,
     unlisted,
 )
-from connectors.voso.mapping import LABELS
+from connectors.problems import LABELS
 from models.text import Text
 
 OK, TOKEN_INVALID, STATE_FORBIDS, DUPLICATE_MEDIA = 200, 202, 205, 207

@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator
 
 from connectors.contract import Policy
-from connectors.problems import LABELS as SHARED
-from connectors.problems import missing, too_long, unmapped
+from connectors.problems import amiss, missing, too_long, unmapped
+from connectors.prose import USE, captioned
 from models.catalogue import Image, Money
 from models.listing import Facets, Item, Listing, Problem, Unlistable
-from models.text import Text, number
+from models.text import number
 
 NAME_CHARS, DESCRIPTION_CHARS = 120, 5_000
 UNIT_BYTES = 150
@@ -34,7 +34,6 @@ FRUITS = re.compile(
     r"|sầu riêng|táo|thanh long|vú sữa|xoài|dừa tươi|dừa xiêm)\b",
     re.IGNORECASE,
 )
-LABELS = SHARED | {"unit": Text("quy cách", "pack"), "origin": Text("xuất xứ", "origin")}
 HTML = re.compile(r"<[a-zA-Z/!][^>]*>")
 
 
@@ -83,14 +82,7 @@ def _short_description(item: Item) -> str:
 
 
 def _description(item: Item) -> str:
-    lines = [
-        ("Thành phần", item.ingredients),
-        ("Hạn sử dụng", item.shelf_life),
-        ("Bảo quản", item.storage),
-        ("Hướng dẫn sử dụng", item.usage),
-        ("Cảnh báo", item.warnings),
-    ]
-    return "\n".join(filter(None, [item.description, *(f"{name}: {text}" for name, text in lines if text)]))
+    return "\n".join(filter(None, [item.description, *captioned(item, USE)]))
 
 
 def _images(item: Item) -> list[Image]:
@@ -111,9 +103,7 @@ def _content_problems(item: Item, content: Facets) -> Iterator[Problem]:
             yield _too_many_bytes(field, size)
     for field in ("name", "description", "unit", "brand", "origin"):
         if HTML.search(content[field]):
-            yield _problem(
-                "html", field, "có thẻ HTML, Vỏ Sò chỉ nhận chữ thường", "holds HTML, Vỏ Sò takes plain text"
-            )
+            yield amiss("html", field, "có thẻ HTML, Vỏ Sò chỉ nhận chữ thường", "holds HTML, Vỏ Sò takes plain text")
 
 
 def _offer_problems(item: Item) -> Iterator[Problem]:
@@ -140,7 +130,7 @@ def _image_problems(item: Item) -> Iterator[Problem]:
 
 
 def _too_many_bytes(field: str, size: int) -> Problem:
-    return _problem(
+    return amiss(
         "too-many-bytes",
         field,
         f"dài {size} byte, Vỏ Sò chỉ nhận {UNIT_BYTES} (một chữ có dấu chiếm 2–3 byte)",
@@ -149,14 +139,4 @@ def _too_many_bytes(field: str, size: int) -> Problem:
 
 
 def _unusable(field: str, wanted_vi: str, wanted_en: str) -> Problem:
-    return _problem("unusable", field, f"phải là {wanted_vi}", f"must be {wanted_en}")
-
-
-def _problem(code: str, field: str, vi: str, en: str) -> Problem:
-    name = LABELS[field]
-    return Problem(
-        code=code,
-        field=field,
-        message=Text(f"Mục {name.vi} {vi}.", f"The {name.en} {en}."),
-        next_step=Text(f"Sửa {name.vi} rồi nhập lại.", f"Correct the {name.en} and import it again."),
-    )
+    return amiss("unusable", field, f"phải là {wanted_vi}", f"must be {wanted_en}")

@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from flows.sources.problems import BadValue
+from models.catalogue import is_gtin
 from models.text import Text, fold, nfc
 
 HIGHEST = 1_000_000_000  # đồng, and pieces in stock
@@ -162,7 +163,7 @@ def percent(cell: Cell) -> str | None:
 
 def gtin(cell: Cell) -> str:
     digits = _words(cell, GTIN)
-    if digits and not (re.fullmatch(r"[0-9]{8}|[0-9]{12,14}", digits) and _check_digit_fits(digits)):
+    if digits and not is_gtin(digits):
         raise BadValue("gtin", *GTIN)
     return digits
 
@@ -231,11 +232,6 @@ def _in_range(on: date) -> str:
     if on.year not in YEARS:
         raise BadValue("date", *DATE)
     return on.isoformat()
-
-
-def _check_digit_fits(digits: str) -> bool:
-    weighed = sum(int(d) * (3 if n % 2 else 1) for n, d in enumerate(reversed(digits)))
-    return weighed % 10 == 0
 
 
 LINE_BREAK = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -23,23 +23,10 @@ from models.listing import FACETS, Item, Listing
 from models.outcome import Outcome, Result
 from models.value import replace
 from tests.connectors.stall import NoMedia
+from tests.scenarios.world import HandClock
 
 BASE = "https://sandbox.invalid/facebook"
 CATALOG = f"v25.0/{Simulator.credentials['catalog_id']}"
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.at = datetime(2026, 11, 23, 1, 30, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.at.timestamp()
-
-    def sleep(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
 
 
 class Wire(httpx.BaseTransport):
@@ -95,7 +82,7 @@ def a_star() -> Certificate:
 
 class Shop:
     def __init__(self) -> None:
-        self.clock = HandClock()
+        self.clock = HandClock(datetime(2026, 11, 23, 1, 30, tzinfo=UTC))
         self.sandbox = Sandbox(Simulator, clock=self.clock, seed=7)
         self.wire = Wire(self.sandbox)
         self.credentials = CONNECTOR.credentials(**Simulator.credentials)

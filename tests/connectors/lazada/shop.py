@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from hashlib import sha256
 from urllib.parse import parse_qsl
@@ -25,24 +25,13 @@ from models.change import Change, Kind
 from models.listing import FACETS, Item, Listing
 from models.outcome import Outcome, Result
 from models.value import replace
+from tests.connectors.stall import Pieces
+from tests.scenarios.world import HandClock
 
 PICTURES = {sha256(data).hexdigest(): data for data in (b"\xff\xd8\xffone", b"\x89PNG\r\n\x1a\ntwo\r\n--x\r\n")}
+BEGIN = datetime(2026, 11, 23, tzinfo=UTC)
 KEY = "TÔM-KHÔ #1?a&b%20"
 STAR = Certificate(star=4, year=2025)
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        return datetime(2026, 11, 23, tzinfo=UTC) + timedelta(seconds=self.seconds)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
 
 
 @dataclass
@@ -57,16 +46,6 @@ class Pictures:
 
     def remember(self, sha: str, remote_id: str) -> None:
         self.known[sha] = remote_id
-
-
-class Once(httpx.SyncByteStream):
-    """A body as it comes from a socket: only once."""
-
-    def __init__(self, body: bytes) -> None:
-        self._pieces = iter([body[:10], body[10:]])
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield from self._pieces
 
 
 class Wire(httpx.BaseTransport):
@@ -88,12 +67,16 @@ class Wire(httpx.BaseTransport):
         if answer is None:
             response = self._inner.handle_request(request)
             answer = self.after(request) or response
-        return httpx.Response(answer.status_code, headers=answer.headers, stream=Once(answer.read()))
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=_as_from_a_socket(answer.read()))
+
+
+def _as_from_a_socket(body: bytes) -> Pieces:
+    return Pieces(iter([body[:10], body[10:]]))
 
 
 class Shop:
     def __init__(self) -> None:
-        self.clock = FakeClock()
+        self.clock = HandClock(BEGIN)
         self.sandbox = Sandbox(Simulator, clock=self.clock, seed=1)
         self.simulator: Simulator = self.sandbox.marketplace
         self.wire = Wire(self.sandbox)

@@ -10,7 +10,8 @@ import pytest
 from connectors.errors import AuthorisationFailed, ClockSkew, Misconfigured, problem_of
 from connectors.lazada.auth import Credentials, SignedForms, is_genuine, sign
 from connectors.lazada.simulator import Simulator
-from tests.connectors.lazada.shop import FakeClock, create, listing
+from tests.connectors.lazada.shop import BEGIN, create, listing
+from tests.scenarios.world import HandClock
 
 XML = (
     "<Request><Product><PrimaryCategory>12345</PrimaryCategory><Images><Image>https://vn-live-02.slatic.net/p/aa11.jpg"
@@ -142,7 +143,7 @@ def test_a_clock_that_stays_wrong_says_so(shop):
 
 
 def test_a_refresh_is_signed_for_the_token_host_and_gives_a_new_pair(shop):
-    auth = SignedForms(Credentials(**Simulator.credentials), FakeClock())
+    auth = SignedForms(Credentials(**Simulator.credentials), HandClock(BEGIN))
 
     asked = auth.refresh(httpx.Request("GET", "https://api.lazada.vn/rest/seller/get"))
     inside = httpx.Request(
