@@ -87,7 +87,7 @@ LATER = {  # of these an id may have tests already; it must have one once its li
     "X": (8, "secrets and personal data: comes with a later issue, though some is tested already"),
     "Y": (5, "foreign connectors and dependencies: comes with a later issue, though some is tested already"),
 }
-NO_REFRESH = "no connector has refresh tokens yet (passwords, client credentials, signatures): comes with Zalo"
+NO_REFRESH = "no connector renews its tokens by a refresh token yet: comes with the store of tokens"
 WAIVED = {
     "M10": NO_REFRESH,
     "M11": NO_REFRESH,
