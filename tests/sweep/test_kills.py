@@ -82,7 +82,7 @@ def test_P04_P05_killed_after_the_marketplace_did_it_what_is_there_is_adopted(ya
     yard.do(*of(market))
 
     found = facts(yard)
-    assert found["unknown ids"] == []
+    assert (found["unknown ids"], found["without id"]) == ([], [])
     assert found["open"] == []
     assert len(yard.tell("sandbox", "show", market)["listings"]) == 4
     if market == "voso":
