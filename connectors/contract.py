@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -11,7 +12,6 @@ import httpx
 from pydantic import BaseModel
 
 from models.change import Change
-from models.clock import Clock
 from models.listing import Facet, Item, Listing, Remote, Unlistable
 from models.outcome import Result
 from models.text import Text
@@ -70,15 +70,19 @@ class Capabilities:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
-    """What a person settled for one account; project reads nothing of it from `requests_per_minute` on.
+    """What a person settled for one account; a mapping reads nothing of it from `currency` on.
 
-    `drift` says what happens to a facet that was edited there: report it, heal it (send ours again), adopt it (theirs
-    stays until our record changes) or ignore it; `deleted` whether a listing that was deleted there is made again.
+    The catalogue's prices are đồng; `currency` is what this account sells in, `rate` how many đồng one unit of it is
+    worth. `drift` says what happens to a facet that was edited there: report it, heal it (send ours again), adopt it
+    (theirs stays until our record changes) or ignore it; `deleted` whether a listing that was deleted there is made
+    again.
     """
 
     sandbox: bool = False
     age_gate: bool = False  # buyers under 18 neither find nor see nor buy alcohol
     cashless_only: bool = False
+    currency: str = "VND"
+    rate: Decimal | None = None
     requests_per_minute: int = 0  # agreed with the operator; 0 = what the connector declares
     drift: dict[Facet, OnDrift] = field(default_factory=dict)  # a facet that is not named is reported
     deleted: OnDeleted = "ask"
@@ -145,7 +149,7 @@ class Connector:
     capabilities: Capabilities
     limits: Limits
     project: Callable[[Item, Policy], Listing | Unlistable]
-    auth: Callable[[Any, Clock], httpx.Auth]
+    auth: Callable[..., httpx.Auth]  # of (credentials, clock); of (credentials, clock, tokens) where `rotates`
     client: Callable[[Session], Client]
     classify: Callable[[httpx.Response, Any], Exception | None]
     simulator: str
@@ -153,6 +157,8 @@ class Connector:
     live_mode: Mode = "api"
     live_note: Text | None = None
     modes: tuple[Mode, ...] = ("api", "file", "dormant")
+    currencies: tuple[str, ...] = ("VND",)  # that a listing may have here; the first is the sandbox's
+    rotates: bool = False  # its tokens renew themselves: auth keeps the latest in connectors.tokens.Tokens
     hosts: tuple[str, ...] = field(default=())  # beside the base URL's own
 
     def simulator_class(self) -> Any:

@@ -36,6 +36,11 @@ class Oddities:
         self._lock, self._secrets = threading.Lock(), tuple(filter(None, secrets))
         self._met: Counter[Oddity] = Counter()
 
+    def hide(self, secrets: Iterable[str]) -> None:
+        """What came to be a secret since."""
+        with self._lock:
+            self._secrets = tuple({*self._secrets, *filter(None, secrets)})
+
     def code(self, operation: str, code: str) -> None:
         """An error code that the connector's table lacks: what it means was guessed, and never for a success."""
         self._count(Oddity(operation=operation, kind="code", name=code[:CODE_LENGTH]))

@@ -39,6 +39,7 @@ from connectors.gate import AUTH, NOTHING_LEFT, open_client
 from connectors.oddities import Oddities
 from connectors.rate_headers import allowances, retry_after
 from connectors.throttle import PATIENCE_SECONDS, STEP_SECONDS, Permit, Throttle
+from connectors.tokens import InMemory, TokenPair, Tokens
 from connectors.typed import typed
 from models.clock import Clock
 from models.window import QuotaStore
@@ -96,6 +97,7 @@ class Session:
         quota: QuotaStore | None = None,
         health: Health | None = None,
         ends: float | None = None,
+        tokens: Tokens | None = None,
     ) -> None:
         limits = connector.limits
         self.clock = clock
@@ -116,7 +118,7 @@ class Session:
         self._theirs = TheirClock(clock)
         self._client = open_client(
             base_url,
-            auth=connector.auth(credentials, self._theirs),
+            auth=self._auth(connector, tokens or InMemory()),
             seconds=self._seconds,
             in_flight=limits.in_flight,
             hosts=connector.hosts,
@@ -124,6 +126,11 @@ class Session:
             gate=self,
             transport=transport,
         )
+
+    def _auth(self, connector: Connector, tokens: Tokens) -> httpx.Auth:
+        if connector.rotates:
+            return connector.auth(self.credentials, self._theirs, Watched(tokens, self.oddities))
+        return connector.auth(self.credentials, self._theirs)
 
     def close(self) -> None:
         self._client.close()
@@ -340,6 +347,25 @@ class Budget:
                 return False
             self._tokens -= cost
             return True
+
+
+class Watched:
+    """Tokens whose values no sample of an answer may repeat."""
+
+    def __init__(self, tokens: Tokens, oddities: Oddities) -> None:
+        self._tokens, self._oddities = tokens, oddities
+
+    def read(self) -> TokenPair | None:
+        return self._hidden(self._tokens.read())
+
+    def save(self, pair: TokenPair) -> None:
+        self._hidden(pair)
+        self._tokens.save(pair)
+
+    def _hidden(self, pair: TokenPair | None) -> TokenPair | None:
+        if pair is not None:
+            self._oddities.hide((pair.access, pair.refresh))
+        return pair
 
 
 class TheirClock:

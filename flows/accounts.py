@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -129,7 +129,7 @@ def settle_drift(database: Engine, name: str, drift: Mapping[str, str], deleted:
         stored = row.policy | {"drift": row.policy.get("drift", {}) | drift}
         stored |= {"deleted": deleted} if deleted else {}
         policy = msgspec.convert(stored, Policy)
-        db.execute(update(ACCOUNT).where(mine).values(policy=asdict(policy)))
+        db.execute(update(ACCOUNT).where(mine).values(policy=msgspec.to_builtins(policy)))
         return policy
 
 
@@ -170,7 +170,7 @@ def _insert(
         "sandbox": sandbox,
         "mode": mode,
         "base_url": base_url,
-        "policy": asdict(policy),
+        "policy": msgspec.to_builtins(policy),
         "seller": "",
         "mapping_version": found.mapping_version,
         "created_at": clock.now(),
@@ -230,7 +230,7 @@ def _patient(found: Connector, seconds: float) -> Connector:
 
 
 def _granted(policy: Policy, per_minute: int) -> Policy:
-    return Policy(**{**asdict(policy), "requests_per_minute": policy.requests_per_minute or per_minute})
+    return replace(policy, requests_per_minute=policy.requests_per_minute or per_minute)
 
 
 def _connector(settings: Settings, name: str) -> Connector:

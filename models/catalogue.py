@@ -100,6 +100,18 @@ class Variant(Value, frozen=True, kw_only=True):
     illustrative: bool = False  # made-up price and stock: sandbox accounts only
 
 
+class English(Value, frozen=True, kw_only=True):
+    """The same texts for buyers abroad, written by a person: nothing here is ever translated by a machine."""
+
+    name: str
+    description: str = ""
+    ingredients: str = ""
+    storage: str = ""
+    usage: str = ""
+    warnings: str = ""
+    illustrative: bool = False  # a sample text: sandbox accounts only
+
+
 class Product(Value, frozen=True, kw_only=True):
     product_id: str
     name: str
@@ -122,6 +134,7 @@ class Product(Value, frozen=True, kw_only=True):
     description: str = ""
     certificates: tuple[Certificate, ...] = ()
     images: tuple[Image, ...] = ()
+    english: English | None = None
 
     def certificate_on(self, day: date) -> Certificate | None:
         """The certificate that allows a star on that day: the longest one valid then."""

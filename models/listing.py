@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from models.catalogue import Certificate, Image, Money, Producer
+from models.catalogue import Certificate, English, Image, Money, Producer
 from models.text import Text
 from models.value import Value
 
@@ -38,7 +38,8 @@ class Problem(Value, frozen=True, kw_only=True):
 class Item(Value, frozen=True, kw_only=True):
     """One SKU of one product as it may be shown on a given day: the domain's rules have been applied.
 
-    `certificate` is None unless a star may be shown; then neither name nor description holds the word OCOP.
+    `certificate` is None unless a star may be shown; then neither name nor description holds the word OCOP, nor does
+    `english`. Prices are in the account's currency.
     """
 
     sku: str
@@ -65,6 +66,7 @@ class Item(Value, frozen=True, kw_only=True):
     origin: str
     marks: str
     images: tuple[Image, ...]
+    english: English | None = None
 
 
 class Listing(Value, frozen=True, kw_only=True):
