@@ -17,6 +17,7 @@ LABELS: dict[str, Text] = {
     "sku": Text("mã SKU", "SKU"),
     "set_no": Text("bộ sản phẩm", "product set"),
     "pack": Text("quy cách", "pack"),
+    "english": Text("tên và mô tả tiếng Anh", "English name and texts"),
     "gtin": Text("mã vạch", "barcode"),
     "certificate": Text("chứng nhận OCOP", "OCOP certificate"),
     "ingredients": Text("thành phần", "ingredients"),

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -615,6 +616,42 @@ def _rules(given: list[str], deleted: str) -> dict[str, str]:
                  f"Not understood: {', '.join(wrong)}. For example: --drift price=heal --deleted recreate.")
         )  # fmt: skip
     return rules
+
+
+@accounts_app.command("rate")
+@command
+def accounts_rate(
+    voice: Voice,
+    name: Annotated[str, typer.Argument(help="Tên gian hàng.")],
+    currency: Annotated[str, typer.Option("--currency", help="Loại tiền của gian hàng, ví dụ USD.")],
+    rate: Annotated[str, typer.Option("--rate", help="Một đơn vị tiền đó bằng bao nhiêu đồng, ví dụ 26.000.")],
+    sure: Annotated[bool, typer.Option("--sure", help="Số đúng dù khác xa mức quen thuộc.")] = False,
+) -> int:
+    """Đặt tỷ giá của một gian hàng bán ra nước ngoài. / What the currency of a shop abroad is worth."""
+    database, worth = open_home(voice.settings), _worth(rate)
+    if name not in [a.name for a in shops.accounts(voice.settings, database)]:
+        raise UnknownAccount(name)
+    policy = shops.settle_rate(database, CLOCK, name, currency.upper(), worth, sure=sure)
+    told = f"{name}: 1 {policy.currency} = {money(worth)}"
+    document = {"account": name, "currency": policy.currency, "rate": str(worth)}
+    voice.answer(document, lambda: voice.screen.say(Text(told, told)))
+    return DONE
+
+
+def _worth(said: str) -> Decimal:
+    """26.000 and 26000 are the same, 168,45 has decimals: as people write numbers here."""
+    plain = said.replace(" ", "")
+    if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{3})+(,[0-9]+)?|[0-9]+(,[0-9]+)?", plain):
+        plain = plain.replace(".", "").replace(",", ".")
+    try:
+        worth = Decimal(plain)
+    except InvalidOperation:
+        worth = Decimal(0)
+    if not worth.is_finite() or worth <= 0:
+        raise Misused(
+            Text(f"Không hiểu tỷ giá “{said}”. Ví dụ: --rate 26.000.", f"No rate: “{said}”. Try --rate 26000.")
+        )
+    return worth
 
 
 @accounts_app.command("check")

@@ -39,4 +39,5 @@ CONNECTOR = Connector(
     simulator="connectors.lazada.simulator.Simulator",
     base_url="https://api.lazada.vn",
     hosts=("auth.lazada.com",),
+    rotates=True,
 )

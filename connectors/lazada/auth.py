@@ -6,15 +6,25 @@ import hashlib
 import hmac
 import re
 from collections.abc import Generator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from connectors.bodies import peek
+from connectors.errors import AuthorisationFailed, Misconfigured, NotSent, Throttled
+from connectors.lazada.errors import ILLEGAL_TOKEN, classify
+from connectors.tokens import Renewal, Rotation, TokenPair, Tokens
+from connectors.typed import typed
 from models.clock import Clock
 
 ROOT = b"/rest"  # what stands before the path that is signed
-TOKENS = "https://auth.lazada.com/rest"
+LIVE, TOKENS = "api.lazada.vn", "https://auth.lazada.com/rest"
+REFRESH = "/auth/token/refresh"
+EARLY = timedelta(hours=48)  # Lazada itself warns of a token's end so long before
 BOUNDARY = re.compile(r'multipart/form-data; ?boundary="?([^";]+)"?')
 
 
@@ -27,26 +37,63 @@ class Credentials(BaseModel):
     refresh_token: SecretStr | None = None
 
 
+class Renewed(msgspec.Struct):
+    """The answer to a renewal; numbers may come as text."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int | str
+    refresh_expires_in: int | str
+
+
 class SignedForms(httpx.Auth):
     """A caller gives all parameters in the query; where they belong and what the gateway adds is settled here.
 
-    Holds no state but the credentials, so any number of threads may share it.
+    An access token is renewed two days before its end, or once it is refused. Any number of threads may share it.
     """
 
     requires_request_body = True  # a picture's: it is not signed, but the fields go before it
 
-    def __init__(self, credentials: Credentials, clock: Clock) -> None:
+    def __init__(self, credentials: Credentials, clock: Clock, tokens: Tokens) -> None:
         self._credentials, self._clock = credentials, clock
+        refresh = credentials.refresh_token.get_secret_value() if credentials.refresh_token else ""
+        first = TokenPair(access=credentials.access_token.get_secret_value(), refresh=refresh)
+        self._rotation = Rotation(tokens, first, clock, self._renew, early=EARLY)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        token = {"access_token": self._credentials.access_token.get_secret_value()}
-        yield self._signed(request, {**request.url.params, **token})
+        given = dict(request.url.params)
+        token = yield from self._rotation.access(request)
+        response = yield self._signed(request, {**given, "access_token": token})
+        if _code(peek(response)) == ILLEGAL_TOKEN:  # refused, hence not done: sending it again is safe
+            other = yield from self._rotation.instead_of(token, request)
+            if other:
+                yield self._signed(request, {**given, "access_token": other})
 
-    def refresh(self, request: httpx.Request) -> httpx.Request:
-        """The call that gives a new pair of tokens for the old one; nobody sends it yet, see README.md."""
-        old = self._credentials.refresh_token
-        asked = httpx.Request("POST", f"{TOKENS}/auth/token/refresh", extensions=request.extensions)
-        return self._signed(asked, {"refresh_token": old.get_secret_value() if old else ""})
+    def _renew(self, request: httpx.Request, old: TokenPair) -> Renewal:
+        asked = httpx.Request("POST", token_host(request.url) + REFRESH, extensions=request.extensions)
+        response = yield self._signed(asked, {"refresh_token": old.refresh})
+        return self._pair_in(response, peek(response), old)
+
+    def _pair_in(self, response: httpx.Response, data: Any, old: TokenPair) -> TokenPair:
+        """Whether a renewal lengthens the refresh token's own life is told in two ways: the earlier end counts."""
+        error = classify(response, data)
+        if isinstance(error, AuthorisationFailed | Misconfigured | Throttled):
+            raise error
+        try:
+            new = typed(None if error else data, Renewed)
+        except msgspec.ValidationError:
+            raise NotSent("token", f"HTTP {response.status_code}") from None
+        ends = self._after(new.refresh_expires_in)
+        kept = old.refresh_ends if new.refresh_token == old.refresh else None
+        return TokenPair(
+            access=new.access_token,
+            refresh=new.refresh_token,
+            ends=self._after(new.expires_in),
+            refresh_ends=min(filter(None, (ends, kept))),
+        )
+
+    def _after(self, seconds: int | str) -> datetime:
+        return self._clock.now() + timedelta(seconds=int(seconds))
 
     def _signed(self, request: httpx.Request, given: Mapping[str, str]) -> httpx.Request:
         path, query = request.url.raw_path.partition(b"?")[0], b""
@@ -62,6 +109,18 @@ class SignedForms(httpx.Auth):
         if request.method == "POST":
             body = _form(headers, body, fields)
         return httpx.Request(request.method, url, headers=headers, content=body, extensions=request.extensions)
+
+
+def token_host(url: httpx.URL) -> str:
+    """Lazada's own for its live address; the sandbox has everything in one place."""
+    if url.host == LIVE:
+        return TOKENS
+    root = url.raw_path.partition(b"?")[0].rpartition(ROOT)[0].decode()
+    return f"{url.scheme}://{url.netloc.decode()}{root}{ROOT.decode()}"
+
+
+def _code(data: Any) -> str:
+    return str(data.get("code")) if isinstance(data, dict) else ""
 
 
 def _form(headers: httpx.Headers, body: bytes, fields: Mapping[str, str]) -> bytes:

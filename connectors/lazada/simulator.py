@@ -75,6 +75,7 @@ class Simulator:
     check_seconds = 2.0  # of the quality check; the real one takes up to 24 hours
     lag_seconds = 2.0  # until a search sees a new item: assumed
     token_seconds = 604_800  # of a refreshed one: those of a test app
+    refresh_seconds = 1_209_600
     held = 0  # pieces that orders hold of every SKU
 
     def __init__(self, state: State, clock: Clock, rng: random.Random) -> None:
@@ -192,15 +193,18 @@ class Simulator:
         self._state.put("token", self.credentials["access_token"], 1)
 
     def _refresh(self, fields: Fields) -> Fields:
-        if fields.get("refresh_token") != self.credentials["refresh_token"]:
+        """Each refresh token works once: the documents leave it open, so this is the stricter reading."""
+        latest = self._state.get("refresh", "latest") or self.credentials["refresh_token"]
+        if fields.get("refresh_token") != latest:
             raise Refusal("IllegalRefreshToken", "The specified refresh token is invalid or expired")
-        token = f"5{self._rng.getrandbits(160):040x}"
+        token, refresh = (f"5{self._rng.getrandbits(160):040x}" for _ in range(2))
         self._state.put("token", token, self._now() + self.token_seconds)
+        self._state.put("refresh", "latest", refresh)
         return {
             "access_token": token,
-            "refresh_token": fields["refresh_token"],
+            "refresh_token": refresh,
             "expires_in": self.token_seconds,
-            "refresh_expires_in": "1209600",
+            "refresh_expires_in": str(self.refresh_seconds),
             "country": "vn",
             "account_platform": "seller_center",
             "country_user_info_list": [{"country": "vn", "seller_id": "200168201", "short_code": "VN3ABC"}],

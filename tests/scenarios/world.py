@@ -8,6 +8,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,15 @@ from connectors.contract import Policy
 from connectors.registry import connector
 from connectors.simulator import Fault, Sandbox, SandboxTransport
 from connectors.transport import Session
+from flows.safe import Safe
+from flows.settings import Settings
 from flows.steps.context import Account, Context
-from flows.steps.media import MediaShelf
+from flows.steps.media import MediaShelf, known_media
 from flows.steps.night import begin, choose, each, resync
 from flows.steps.plan import DUE, Selection
 from flows.steps.project import project
 from flows.steps.reconcile import reconcile
+from flows.steps.tokens import StoredTokens
 from models import value
 from models.catalogue import Certificate, Image, Money, Producer, Product, Variant
 from models.database import open_database, upsert, writing
@@ -233,15 +237,18 @@ class World:
         """SKU -> facets of what is live there, read past every fault; a SKU shown twice fails the test at once."""
         self.shown(marketplace)
         found = connector(marketplace)
+        with self.database.connect() as db:
+            known = known_media(db, marketplace)
         session = Session(
             found,
             f"https://sandbox.invalid/{marketplace}",
             found.credentials(**self.sandboxes[marketplace].marketplace.credentials),
             policy=self.policies[marketplace],
             clock=self.clock,
-            media=MediaShelf(self.home / "media", {}),
+            media=MediaShelf(self.home / "media", known),
             rng=random.Random(1),
             transport=SandboxTransport(self.sandboxes[marketplace]),
+            tokens=StoredTokens(self.database, self._safe, self.clock, marketplace, lambda db: None),
         )
         remotes: list[Remote] = [r for page in found.client(session).everything() for r in page]
         session.close()
@@ -361,7 +368,11 @@ class World:
             policy=self.policies[name],
             credentials=found.credentials(**self.credentials[name]),
             transport=self.wires[name],
+            tokens=partial(StoredTokens, self.database, self._safe) if found.rotates else None,
         )
+
+    def _safe(self) -> Safe:
+        return Safe(Settings(home=self.home))
 
     def picture(self, number: int = 0) -> Image:
         """A label whose bytes lie in the home; each number is another picture."""

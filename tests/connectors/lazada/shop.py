@@ -19,6 +19,7 @@ from connectors.lazada.client import LazadaClient
 from connectors.lazada.mapping import project
 from connectors.lazada.simulator import Simulator
 from connectors.simulator import Sandbox, SandboxTransport
+from connectors.tokens import Tokens
 from connectors.transport import Session
 from models.catalogue import Certificate, Image, Money, Producer
 from models.change import Change, Kind
@@ -84,7 +85,7 @@ class Shop:
         self.sessions: list[Session] = []
         self.client = self.open()
 
-    def open(self, **credentials: str) -> LazadaClient:
+    def open(self, *, tokens: Tokens | None = None, **credentials: str | None) -> LazadaClient:
         session = Session(
             CONNECTOR,
             "https://sandbox.invalid/lazada",
@@ -94,6 +95,7 @@ class Shop:
             media=self.media,
             rng=random.Random(1),
             transport=self.wire,
+            tokens=tokens,
         )
         self.sessions.append(session)
         return LazadaClient(session)

@@ -6,7 +6,7 @@ import httpx
 import msgspec
 import pytest
 
-from connectors.errors import AuthorisationFailed, Throttled, Unanswered
+from connectors.errors import Throttled, Unanswered
 from connectors.simulator import Fault
 from models.change import Kind
 from models.listing import FACETS, facet_hash
@@ -451,12 +451,12 @@ def test_errors_of_the_edge_are_no_success(shop, fault):
         shop.push(update(listing(stock=2), done, "stock"))
 
 
-def test_an_expired_token_in_the_midst_of_a_push_raises(shop):
+def test_a_token_that_ends_in_the_midst_of_a_push_is_renewed(shop):
     [done] = shop.live(listing())
     shop.simulator.expire()
 
-    with pytest.raises(AuthorisationFailed):
-        shop.push(update(listing(stock=2), done, "stock"))
+    assert outcomes(shop.push(update(listing(stock=2), done, "stock"))) == [Outcome.ACKNOWLEDGED]
+    assert shop.count("/auth/token/refresh") == 1
 
 
 def test_the_declared_rate_stays_inside_a_quota_of_as_much(shop):
