@@ -735,7 +735,13 @@ def sandbox_show(
         Text("Trạng thái", "status"),
     )
     cells = [
-        (one["key"], one["title"], money(one["price"]), one["stock"], voice.screen.word(STATES, one["status"]))
+        (
+            one["key"],
+            one["title"],
+            money(Decimal(str(one["price"])), one["currency"]),
+            one["stock"],
+            voice.screen.word(STATES, one["status"]),
+        )
         for one in shown["listings"]
     ]
     voice.answer(shown, lambda: voice.screen.table(heads, cells))

@@ -37,7 +37,7 @@ from tests.flows.instance import free_port
 from tests.scenarios.world import Inline
 
 DATA = Path(__file__).parents[2] / "data"
-SHELVES = ("facebook", "lazada", "madeincamau", "postmart", "voso")
+SHELVES = tuple(name for name in names() if connector(name).currencies[0] == "VND")  # abroad nothing has a name yet
 DONE, PEOPLE, USAGE, REFUSED, HELD, BUSY, AUTHORISE, DOWN = range(8)
 COUNTS = {
     "created", "updated", "delisted", "unchanged", "unlistable", "accepted", "rejected", "deferred", "unknown",
@@ -161,7 +161,8 @@ def test_the_first_night_lists_the_shipped_catalogue(shipped: tuple[Path, Said, 
     assert added.json == {"sources": ["ocop_ca_mau.csv", "offers.csv"]}
     assert first.code == DONE, first.out
     assert first.json["status"] == "completed"
-    for account in first.json["accounts"]:
+    for name in SHELVES:
+        account = by_account(first)[name]
         assert account["counts"]["created"] == account["live"] > 80
 
 
@@ -170,7 +171,7 @@ def test_the_run_report_has_the_documented_shape(shipped: tuple[Path, Said, Said
 
     assert {"run_id", "trigger", "started_at", "finished_at", "status", "dry_run", "accounts"} <= set(report)
     assert report["dry_run"] is False
-    assert [a["account"] for a in report["accounts"]] == list(SHELVES)
+    assert [a["account"] for a in report["accounts"]] == list(names())
     for account in report["accounts"]:
         assert {
             "account",
@@ -715,7 +716,7 @@ def test_a_shop_is_connected_checked_filled_and_forgotten(
     removed = caybeo("accounts", "remove", "gian-hang", "--json")
 
     assert (added.code, added.json["mode"]) == (DONE, "api")
-    assert [a["account"] for a in listed.json["accounts"]] == ["facebook", "gian-hang", "lazada", "madeincamau", "voso"]
+    assert [a["account"] for a in listed.json["accounts"]] == sorted({*names(), "gian-hang"} - {"postmart"})
     assert (checked.code, checked.json["ok"]) == (DONE, True)
     assert run.code == DONE, run.out
     assert run.json["accounts"][0]["counts"]["created"] > 80
