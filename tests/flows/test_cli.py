@@ -715,7 +715,7 @@ def test_a_shop_is_connected_checked_filled_and_forgotten(
     run = caybeo("nightly", "--account", "gian-hang", "--json")
     removed = caybeo("accounts", "remove", "gian-hang", "--json")
 
-    assert (added.code, added.json["mode"]) == (DONE, "api")
+    assert (added.code, added.json["mode"], added.json["ok"]) == (DONE, "api", True)
     assert [a["account"] for a in listed.json["accounts"]] == sorted({*names(), "gian-hang"} - {"postmart"})
     assert (checked.code, checked.json["ok"]) == (DONE, True)
     assert run.code == DONE, run.out
@@ -730,11 +730,13 @@ def test_wrong_credentials_exit_6(served: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("ID", "hop-thu-cat")
     monkeypatch.setenv("SECRET", "sai")
     credentials = ("--env", "client_id=ID", "--env", "client_secret=SECRET")
-    caybeo("accounts", "add", "sai", "-m", "postmart", "--base-url", f"{served}/postmart", *credentials)
+    added = caybeo("accounts", "add", "sai", "-m", "postmart", "--base-url", f"{served}/postmart", *credentials)
 
     checked = caybeo("accounts", "check", "sai", "--json")
     run = caybeo("nightly", "--account", "sai", "--json")
 
+    assert added.code == AUTHORISE
+    assert "accounts add" in added.out
     assert (checked.code, checked.json["ok"]) == (AUTHORISE, False)
     assert checked.json["problems"][0]["next_step"]
     assert run.code == AUTHORISE
@@ -743,8 +745,9 @@ def test_wrong_credentials_exit_6(served: str, monkeypatch: pytest.MonkeyPatch) 
 def test_a_dead_address_exits_7(home: Path) -> None:
     secrets = json.dumps({"client_id": "a", "client_secret": "b"})
     base = f"http://127.0.0.1:{free_port()}/postmart"
-    caybeo("accounts", "add", "xa", "-m", "postmart", "--base-url", base, "--stdin", stdin=secrets)
+    added = caybeo("accounts", "add", "xa", "-m", "postmart", "--base-url", base, "--stdin", "--json", stdin=secrets)
 
+    assert (added.code, added.json["ok"]) == (DONE, False)
     assert caybeo("accounts", "check", "xa", "--json").code == DOWN
 
 
@@ -777,8 +780,9 @@ def test_made_up_prices_never_reach_a_real_shop(home: Path) -> None:
     """https beyond this machine is a live account: nothing of the shipped offers may be shown there."""
     secrets = json.dumps({"client_id": "a", "client_secret": "b"})
     caybeo(
-        "accounts", "add", "that", "-m", "postmart", "--base-url", "https://ban.example.vn", "--stdin", stdin=secrets
-    )
+        "accounts", "add", "that", "-m", "postmart", "--base-url", "https://ban.example.vn", "--stdin", "--no-check",
+        stdin=secrets,
+    )  # fmt: skip
 
     found = caybeo("preview", "CM001", "--account", "that", "--json")
 

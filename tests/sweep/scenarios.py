@@ -299,7 +299,7 @@ AGAIN = ("approve", "AGAIN")  # what was approved and perhaps half sent is asked
 SHOP = {"SHOP_ID": "ten", "SHOP_SECRET": "mat-khau"}
 ADD_SHOP = (
     *("accounts", "add", "hop-tac-xa", "--marketplace", "voso", "--base-url", "http://127.0.0.1:9/voso"),
-    *("--env", "username=SHOP_ID", "--env", "password=SHOP_SECRET"),
+    *("--env", "username=SHOP_ID", "--env", "password=SHOP_SECRET", "--no-check"),
 )
 
 
