@@ -117,6 +117,7 @@ class Paced(httpx.BaseTransport):
             raise
         fp("request.answered")
         self._gate.arrived(permit, response)
+        response.extensions["permit"] = permit
         response.stream = Bounded(response, lambda: self._clock.monotonic() >= permit.ends)
         return response
 

@@ -26,6 +26,7 @@ from models.change import Change, Kind
 from models.listing import FACETS, Item, Listing
 from models.outcome import Outcome, Result
 from models.value import replace
+from models.window import QuotaStore
 from tests.connectors.stall import Pieces
 from tests.scenarios.world import HandClock
 
@@ -85,7 +86,9 @@ class Shop:
         self.sessions: list[Session] = []
         self.client = self.open()
 
-    def open(self, *, tokens: Tokens | None = None, **credentials: str | None) -> LazadaClient:
+    def open(
+        self, *, tokens: Tokens | None = None, quota: QuotaStore | None = None, **credentials: str | None
+    ) -> LazadaClient:
         session = Session(
             CONNECTOR,
             "https://sandbox.invalid/lazada",
@@ -96,6 +99,7 @@ class Shop:
             rng=random.Random(1),
             transport=self.wire,
             tokens=tokens,
+            quota=quota,
         )
         self.sessions.append(session)
         return LazadaClient(session)
