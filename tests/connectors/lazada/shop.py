@@ -92,7 +92,7 @@ class Shop:
         session = Session(
             CONNECTOR,
             "https://sandbox.invalid/lazada",
-            Credentials(**{**Simulator.credentials, **credentials}),
+            Credentials(**{**Simulator.credentials, **known}),
             policy=Policy(sandbox=True),
             clock=self.clock,
             media=self.media,
