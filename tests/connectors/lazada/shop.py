@@ -87,7 +87,7 @@ class Shop:
         self.client = self.open()
 
     def open(
-        self, *, tokens: Tokens | None = None, quota: QuotaStore | None = None, **credentials: str | None
+        self, *, tokens: Tokens | None = None, quota: QuotaStore | None = None, **known: str | None
     ) -> LazadaClient:
         session = Session(
             CONNECTOR,
