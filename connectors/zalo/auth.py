@@ -81,6 +81,8 @@ class RenewedTokens(httpx.Auth):
         self._credentials, self._clock, self._tokens = credentials, clock, tokens
         self._secret = credentials.app_secret.get_secret_value()
         self._lock = threading.Lock()
+        self._pair: TokenPair | None = None
+        self._unsaved: TokenPair | None = None
         self._asked = ("", 0)  # the refresh token last sent, and how often
 
     def auth_flow(self, request: httpx.Request) -> Flow:
@@ -99,13 +101,22 @@ class RenewedTokens(httpx.Auth):
     def _other_than(self, refused: str, request: httpx.Request) -> Renewal:
         """The pair in use, another process's included; a new one where that was refused or comes to its end."""
         with self._lock:
-            pair = self._tokens.read() or self._first()
-            ending = pair.ends is not None and self._clock.now() >= pair.ends - CLOSE
-            return (yield from self._renew(pair, request)) if ending or pair.access == refused else pair
+            if self._pair is None or not self._serves(self._pair, refused):
+                self._pair = self._latest()
+            if not self._serves(self._pair, refused):
+                self._pair = yield from self._renew(self._pair, request)
+            return self._pair
 
-    def _first(self) -> TokenPair:
+    def _serves(self, pair: TokenPair, refused: str) -> bool:
+        ending = pair.ends is not None and self._clock.now() >= pair.ends - CLOSE
+        return pair.access != refused and not ending
+
+    def _latest(self) -> TokenPair:
+        if self._unsaved is not None:
+            return self._saved(self._unsaved)
         known = self._credentials
-        return TokenPair(access=known.access_token.get_secret_value(), refresh=known.refresh_token.get_secret_value())
+        first = TokenPair(access=known.access_token.get_secret_value(), refresh=known.refresh_token.get_secret_value())
+        return self._tokens.read() or first
 
     def _renew(self, pair: TokenPair, request: httpx.Request) -> Renewal:
         self._count(pair.refresh)
@@ -124,7 +135,7 @@ class RenewedTokens(httpx.Auth):
         )
         data = read(response)
         if isinstance(data, dict) and isinstance(data.get("access_token"), str) and data["access_token"]:
-            return self._kept(data)
+            return self._saved(self._made(data))
         newer = self._tokens.read()
         if newer is not None and newer.refresh != pair.refresh:  # another process was faster
             return newer
@@ -139,23 +150,28 @@ class RenewedTokens(httpx.Auth):
             raise NotSent("refresh-unanswered")
         self._asked = (refresh, times + 1)
 
-    def _kept(self, data: Mapping[str, Any]) -> TokenPair:
-        """On disk before its first use: the old pair is dead already."""
+    def _saved(self, pair: TokenPair) -> TokenPair:
+        """On disk before its first use; the old pair is dead already, so storing the new one is tried again."""
+        self._unsaved = pair
+        self._tokens.save(pair)
+        self._unsaved = None
+        return pair
+
+    def _made(self, data: Mapping[str, Any]) -> TokenPair:
         now = self._clock.now()
         lives = min(timedelta(seconds=_seconds(data.get("expires_in"))), LONGEST)
         refresh = data.get("refresh_token")
-        pair = TokenPair(
+        return TokenPair(
             access=data["access_token"],
             refresh=refresh if isinstance(refresh, str) else "",
             ends=now + lives,
             refresh_ends=now + REFRESH_LIVES,
         )
-        self._tokens.save(pair)
-        return pair
 
     def _failure(self, response: httpx.Response, data: Any) -> ConnectorError:
         """Nothing of the caller's request has left: no answer to a refresh leaves a doubt about it."""
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            self._asked = ("", 0)  # surely not used up
             return Throttled("429", retry_after=retry_after(response.headers, self._clock))
         if response.is_redirect:
             return Misconfigured("redirect", f"HTTP {response.status_code}", field="base_url")

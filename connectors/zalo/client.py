@@ -167,6 +167,7 @@ class ZaloClient:
 
     def _send(self, change: Change, name: str, article: dict[str, Any]) -> Result:
         """A token is no success: it is asked about until it has become an id."""
+        self._keys.pop(change.remote_id, None)
         reply = self._session.call(name, "POST", f"/v2.0/article/{name}", json=article)
         token = reply.read(Token, _data(reply)).token
         if not token:

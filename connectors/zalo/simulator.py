@@ -75,7 +75,8 @@ class Simulator:
 
     def expire(self) -> None:
         """The access token in use ends now."""
-        self._state.put("oauth", "pair", self._pair() | {"ends": self._now()})
+        self._pair()
+        self._state.put("oauth", "pair", self._state.get("oauth", "pair") | {"ends": self._now()})
 
     def _setting(self, name: str, usual: Any) -> Any:
         found = self._state.get("setting", name)
@@ -92,8 +93,13 @@ class Simulator:
     # Tokens
 
     def _pair(self) -> dict[str, Any]:
+        """The first one is that of the credentials, from the moment it is first seen."""
+        kept: dict[str, Any] | None = self._state.get("oauth", "pair")
+        if kept is None:
+            kept = {"ends": self._now() + ACCESS_SECONDS, "refresh_ends": self._now() + REFRESH_SECONDS}
+            self._state.put("oauth", "pair", kept)
         first = {"access": self.credentials["access_token"], "refresh": self.credentials["refresh_token"]}
-        return self._state.get("oauth", "pair") or first
+        return first | kept
 
     def _renew(self, request: httpx.Request) -> Answer:
         """The secret is a header; a refresh token works once. Refusals have a shape of their own."""
@@ -120,7 +126,7 @@ class Simulator:
             return -14002, "Invalid app id"
         if request.headers.get("secret_key", "") != self.credentials["app_secret"]:
             return -14004, "Invalid secret key"
-        if form["refresh_token"] != pair["refresh"] or pair.get("refresh_ends", self._now() + 1) <= self._now():
+        if form["refresh_token"] != pair["refresh"] or pair["refresh_ends"] <= self._now():
             return -14014, "Invalid refresh token"
         return None
 
@@ -130,7 +136,7 @@ class Simulator:
         token = request.headers.get("access_token", "")
         if token != pair["access"]:
             raise Refusal(-216, "Access token is invalid")
-        if pair.get("ends", self._now() + 1) <= self._now():
+        if pair["ends"] <= self._now():
             raise Refusal(-220, "access_token is expired or removed")
         if self._setting("proof", False):
             mac = hmac.new(self.credentials["app_secret"].encode(), digestmod=hashlib.sha256)
