@@ -17,7 +17,7 @@ from connectors.simulator import Answer, State, json_of, respond
 from models.clock import Clock
 
 REQUESTS_A_MINUTE = 4_000
-WORKED_ON = 4.0  # seconds until a token has become an id
+WORKED_ON = 3.0  # seconds until a token has become an id
 ACCESS_SECONDS, REFRESH_SECONDS = 90_000, 90 * 24 * 3600
 PAGE = 10
 TITLE, AUTHOR, DESCRIPTION = 150, 50, 300  # titles and descriptions of exactly these are refused too
