@@ -17,7 +17,7 @@ from connectors.simulator import Answer, State, json_of, respond
 from models.clock import Clock
 
 REQUESTS_A_MINUTE = 4_000
-WORKED_ON = 3.0  # seconds until a token has become an id
+WORKED_ON = 0.3  # seconds until a token has become an id
 ACCESS_SECONDS, REFRESH_SECONDS = 90_000, 90 * 24 * 3600
 PAGE = 10
 TITLE, AUTHOR, DESCRIPTION = 150, 50, 300  # titles and descriptions of exactly these are refused too
@@ -46,6 +46,8 @@ class Simulator:
         "product_page": "https://cuahang.example/sp/{sku}",
         "picture": "https://cuahang.example/anh/{sha256}",
     }
+
+    pace = (0.3, 0.6)
 
     def __init__(self, state: State, clock: Clock, rng: random.Random) -> None:
         self._state, self._clock, self._rng = state, clock, rng
