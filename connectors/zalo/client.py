@@ -92,7 +92,7 @@ class ZaloClient:
         if not wanted:
             return []
         ids = (one for page in self._pages() for one in page)
-        found = [self._remote(one) for one in ids if self._keys.get(one) in (None, *wanted)]
+        found = (self._remote(one) for one in ids if self._keys.get(one) is None or self._keys[one] in wanted)
         return [remote for remote in found if remote and remote.key in wanted]
 
     def everything(self) -> Iterator[list[Remote]]:
@@ -125,11 +125,15 @@ class ZaloClient:
             return self._revise(change, FACETS, show=True)
         if change.kind is Kind.UPDATE:
             return self._revise(change, change.facets, show=False)
+        return self._create(change, there)
+
+    def _create(self, change: Change, there: Sequence[Remote]) -> Result:
+        """Goes on from what is there already, whoever made it."""
         mine = [r for r in there if r.key == change.key and change.remote_id in ("", r.remote_id)]
         named = [remote for remote in mine if remote.status == "live"] or mine
         if len(named) > 1:
             raise Conflict("several-articles", ", ".join(remote.remote_id for remote in named))
-        if named:  # goes on from what is there, whoever made it
+        if named:
             return self._revise(replace(change, remote_id=named[0].remote_id), FACETS, show=True)
         return self._send(change, "create", new_article(change.key, change.listing, self._ours))
 
