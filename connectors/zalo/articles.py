@@ -17,17 +17,8 @@ from models.listing import FACETS, Facets
 
 # What a whole article is sent with; the rest of what is read (counters, dates) is Zalo's.
 WRITABLE = (
-    "type",
-    "title",
-    "author",
-    "cover",
-    "description",
-    "body",
-    "related_medias",
-    "tracking_link",
-    "status",
-    "comment",
-)
+    "type", "title", "author", "cover", "description", "body", "related_medias", "tracking_link", "status", "comment",
+)  # fmt: skip
 Switch = Literal["show", "hide"]
 OFFERED, PICTURED = {"price", "stock"}, {"content", "images"}
 
