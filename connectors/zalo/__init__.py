@@ -29,7 +29,7 @@ CONNECTOR = Connector(
         rates=(Rate(permits=10, seconds=1.0),),  # 4,000 a minute per app, which other tools may share
         fetch_size=500,  # a look-up reads the whole list, however many keys it is for
         poll_after=2.0,
-        settle_after=6.0,  # some seconds of work on an article; a second one made meanwhile is found and hidden
+        settle_after=6.0,  # an article takes some seconds; a second one made meanwhile is found and hidden
     ),
     project=project,
     auth=RenewedTokens,

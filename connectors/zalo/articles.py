@@ -12,21 +12,14 @@ import msgspec
 
 from connectors.zalo.auth import PICTURE, SKU
 from connectors.zalo.mapping import description, offer_of
+from models.change import Change
 from models.listing import FACETS, Facets
 
 # What a whole article is sent with; the rest of what is read (counters, dates) is Zalo's.
 WRITABLE = (
-    "type",
-    "title",
-    "author",
-    "cover",
-    "description",
-    "body",
-    "related_medias",
-    "tracking_link",
-    "status",
-    "comment",
-)
+    "type", "title", "author", "cover", "description", "body", "related_medias", "tracking_link", "status", "comment",
+)  # fmt: skip
+Switch = Literal["show", "hide"]
 OFFERED, PICTURED = {"price", "stock"}, {"content", "images"}
 
 
@@ -55,24 +48,50 @@ class Slice(msgspec.Struct, frozen=True):
     total: int
 
 
-class Cover(msgspec.Struct, frozen=True):
-    photo_url: str = ""
+class PhotoCover(msgspec.Struct, frozen=True, tag_field="cover_type", tag="photo"):
+    photo_url: str
+    status: Switch = "show"
 
 
-class Part(msgspec.Struct, frozen=True):
-    type: str
-    content: str = ""
-    url: str = ""
+class VideoCover(msgspec.Struct, frozen=True, tag_field="cover_type", tag="video"):
+    pass
+
+
+class TextPart(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
+    content: str
+
+
+class ImagePart(msgspec.Struct, frozen=True, tag_field="type", tag="image"):
+    url: str
+
+
+class VideoPart(msgspec.Struct, frozen=True, tag_field="type", tag="video"):
+    pass
+
+
+class ProductPart(msgspec.Struct, frozen=True, tag_field="type", tag="product"):
+    pass
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """Whatever an OA may publish."""
+
+    id: str
+    description: str = ""
+    tracking_link: str | None = None
 
 
 class Article(msgspec.Struct, frozen=True, kw_only=True):
-    id: str
+    """One of ours, also where a person has worked on it."""
+
+    type: Literal["normal"] = "normal"
     title: str
-    status: Literal["show", "hide"]
+    status: Switch
+    comment: Switch = "show"
     author: str = ""
     description: str = ""
-    cover: Cover = Cover()
-    body: list[Part] = []
+    cover: PhotoCover | VideoCover
+    body: list[TextPart | ImagePart | VideoPart | ProductPart]
     tracking_link: str = ""
 
 
@@ -104,8 +123,9 @@ class Addresses:
 
 def facets_of(article: Article, ours: Addresses) -> Facets:
     price, stock = offer_of(article.description)
-    texts = [part.content for part in article.body if part.type == "text"]
-    photos = [article.cover.photo_url, *(part.url for part in article.body if part.type == "image")]
+    texts = [part.content for part in article.body if isinstance(part, TextPart)]
+    cover = article.cover.photo_url if isinstance(article.cover, PhotoCover) else ""
+    photos = [cover, *(part.url for part in article.body if isinstance(part, ImagePart))]
     return {
         "content": {"title": article.title, "author": article.author, "body": texts},
         "price": price,
@@ -121,22 +141,29 @@ def new_article(sku: str, listing: Facets, ours: Addresses) -> dict[str, Any]:
 
 
 def revised(
-    raw: dict[str, Any], there: Facets, wanted: Facets, facets: Collection[str], ours: Addresses
+    raw: dict[str, Any], there: Facets, change: Change, facets: Collection[str], ours: Addresses
 ) -> dict[str, Any]:
     """The whole article, as an update replaces all of it: these facets are ours, the rest is as it stands there.
 
     Price and stock share a line, so one that nobody can read any more is written anew whichever of them changes.
     """
     sent = {*facets} | (OFFERED if "text" in there["price"] and OFFERED & {*facets} else set())
-    mixed: Facets = {facet: wanted[facet] if facet in sent else there[facet] for facet in FACETS}
+    mixed: Facets = {facet: change.listing[facet] if facet in sent else there[facet] for facet in FACETS}
     fields = _fields(mixed, sent, ours)
     if "body" in fields:  # what a person put between, a video say, comes after
-        fields["body"] += [part for part in raw.get("body", []) if part["type"] not in ("text", "image")]
-    return writable(raw) | fields
+        fields["body"] += [part for part in raw["body"] if part["type"] not in ("text", "image")]
+    return (
+        new_article(change.key, change.listing, ours)
+        | writable(raw)
+        | fields
+        | {"tracking_link": ours.link(change.key)}
+    )
 
 
 def writable(raw: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "normal"} | {name: raw[name] for name in WRITABLE if name in raw}
+    """What is missing in the answer to a read would be missing there too, were it the whole of an update."""
+    kept = {name: raw[name] for name in WRITABLE if name in raw}
+    return {"type": "normal"} | kept | {"cover": {"status": "show"} | raw["cover"]}
 
 
 def _fields(shown: Facets, facets: Iterable[str], ours: Addresses) -> dict[str, Any]:

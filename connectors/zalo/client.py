@@ -21,6 +21,7 @@ from connectors.transport import Reply, Session
 from connectors.zalo.articles import (
     Addresses,
     Article,
+    Found,
     Made,
     Profile,
     Slice,
@@ -31,6 +32,7 @@ from connectors.zalo.articles import (
     writable,
 )
 from connectors.zalo.errors import NotBefore, Processing
+from connectors.zalo.mapping import offer_of
 from models.change import Change, Kind
 from models.listing import FACETS, Remote, facet_hash
 from models.outcome import Outcome, Result
@@ -90,7 +92,7 @@ class ZaloClient:
         if not wanted:
             return []
         ids = (one for page in self._pages() for one in page)
-        found = [self._remote(one) for one in ids if self._keys.get(one) in (None, *wanted)]
+        found = (self._remote(one) for one in ids if self._keys.get(one) is None or self._keys[one] in wanted)
         return [remote for remote in found if remote and remote.key in wanted]
 
     def everything(self) -> Iterator[list[Remote]]:
@@ -123,11 +125,15 @@ class ZaloClient:
             return self._revise(change, FACETS, show=True)
         if change.kind is Kind.UPDATE:
             return self._revise(change, change.facets, show=False)
+        return self._create(change, there)
+
+    def _create(self, change: Change, there: Sequence[Remote]) -> Result:
+        """Goes on from what is there already, whoever made it."""
         mine = [r for r in there if r.key == change.key and change.remote_id in ("", r.remote_id)]
         named = [remote for remote in mine if remote.status == "live"] or mine
         if len(named) > 1:
             raise Conflict("several-articles", ", ".join(remote.remote_id for remote in named))
-        if named:  # goes on from what is there, whoever made it
+        if named:
             return self._revise(replace(change, remote_id=named[0].remote_id), FACETS, show=True)
         return self._send(change, "create", new_article(change.key, change.listing, self._ours))
 
@@ -139,9 +145,8 @@ class ZaloClient:
         status, link = "show" if show else article.status, self._ours.link(change.key)
         if not differing and (status, link) == (article.status, article.tracking_link):
             return _result(change, Outcome.ACKNOWLEDGED)
-        body = revised(raw, there, change.listing, differing, self._ours)
-        body |= {"id": change.remote_id, "status": status, "tracking_link": link}
-        return self._send(change, "update", body)
+        body = revised(raw, there, change, differing, self._ours)
+        return self._send(change, "update", {**body, "id": change.remote_id, "status": status})
 
     def _hide(self, change: Change) -> Result:
         """Hiding what is not there is done."""
@@ -156,14 +161,16 @@ class ZaloClient:
         return self._send(change, "update", {**writable(raw), "id": change.remote_id, "status": "hide"})
 
     def _article(self, change: Change) -> tuple[dict[str, Any], Article]:
+        """As it was answered, which an update must give back whole, and as a value."""
         if not change.remote_id:
             raise Conflict("no-article-id")
         try:
-            return self._detail(change.remote_id)
+            reply = self._detail(change.remote_id)
         except Refused as error:
             if error.code != NOT_THERE:
                 raise
             raise Conflict("no-such-article", error.words) from None
+        return _data(reply), reply.read(Article, _data(reply))
 
     def _send(self, change: Change, name: str, article: dict[str, Any]) -> Result:
         """A token is no success: it is asked about until it has become an id."""
@@ -229,24 +236,28 @@ class ZaloClient:
     def _remote(self, article_id: str) -> Remote | None:
         """None for an article that shows no product of ours."""
         try:
-            _, article = self._detail(article_id)
+            reply = self._detail(article_id)
         except Refused as error:
             if error.code != NOT_THERE:
                 raise
             raise Unanswered("articles-changed", article_id) from None
-        key = self._keys[article_id] = self._ours.key(article.tracking_link)
+        found = reply.read(Found, _data(reply))
+        if (
+            found.tracking_link is None and "text" not in offer_of(found.description)[0]
+        ):  # ours, and it would pass for gone
+            raise reply.other_shape("tracking_link", reply.data)
+        key = self._keys[article_id] = self._ours.key(found.tracking_link or "")
         if not key:
             return None
+        article = reply.read(Article, _data(reply))
         status: Literal["hidden", "live"] = "hidden" if article.status == "hide" else "live"
         return Remote(key=key, remote_id=article_id, status=status, facets=facets_of(article, self._ours))
 
-    def _detail(self, article_id: str) -> tuple[dict[str, Any], Article]:
-        """The article as it was answered, which an update must give back whole, and as a value."""
+    def _detail(self, article_id: str) -> Reply:
         reply = self._get("detail", "/v2.0/article/getdetail", {"id": article_id})
-        article = reply.read(Article, _data(reply))
-        if article.id != article_id:
+        if reply.read(Found, _data(reply)).id != article_id:
             raise reply.other_shape("the article that was asked for", reply.data)
-        return _data(reply), article
+        return reply
 
     def _get(self, operation: str, path: str, params: dict[str, str]) -> Reply:
         return self._session.call(operation, "GET", path, params=params)

@@ -77,8 +77,7 @@ class Simulator:
 
     def expire(self) -> None:
         """The access token in use ends now."""
-        self._pair()
-        self._state.put("oauth", "pair", self._state.get("oauth", "pair") | {"ends": self._now()})
+        self._state.put("ends", "token", self._now())
 
     def _setting(self, name: str, usual: Any) -> Any:
         found = self._state.get("setting", name)
@@ -94,14 +93,18 @@ class Simulator:
 
     # Tokens
 
-    def _pair(self) -> dict[str, Any]:
-        """The first one is that of the credentials, from the moment it is first seen."""
-        kept: dict[str, Any] | None = self._state.get("oauth", "pair")
+    def _pair(self) -> tuple[str, str]:
+        """The access and the refresh token in use; the first ones are those of the credentials."""
+        first = self.credentials["access_token"], self.credentials["refresh_token"]
+        return self._state.get("token", "latest") or first[0], self._state.get("refresh", "latest") or first[1]
+
+    def _ends(self, name: str, seconds: int) -> float:
+        """Of the first pair from the moment it is first seen."""
+        kept = self._state.get("ends", name)
         if kept is None:
-            kept = {"ends": self._now() + ACCESS_SECONDS, "refresh_ends": self._now() + REFRESH_SECONDS}
-            self._state.put("oauth", "pair", kept)
-        first = {"access": self.credentials["access_token"], "refresh": self.credentials["refresh_token"]}
-        return first | kept
+            kept = self._now() + seconds
+            self._state.put("ends", name, kept)
+        return float(kept)
 
     def _renew(self, request: httpx.Request) -> Answer:
         """The secret is a header; a refresh token works once. Refusals have a shape of their own."""
@@ -111,14 +114,15 @@ class Simulator:
             code, name = refusal
             body = {"error_name": name, "error_reason": name, "error_description": name, "error": code}
             return Answer(respond(200, body), "refused")
-        number, now = self._state.next_number("pair"), self._now()
-        pair = {"access": f"aT-sandbox-{number}", "refresh": f"rT-sandbox-{number}", "ends": now + ACCESS_SECONDS}
-        self._state.put("oauth", "pair", pair | {"refresh_ends": now + REFRESH_SECONDS})
-        said = {"access_token": pair["access"], "refresh_token": pair["refresh"], "expires_in": str(ACCESS_SECONDS)}
+        number = self._state.next_number("pair")
+        access, refresh = f"aT-sandbox-{number}", f"rT-sandbox-{number}"
+        for kind, token, seconds in (("token", access, ACCESS_SECONDS), ("refresh", refresh, REFRESH_SECONDS)):
+            self._state.put(kind, "latest", token)
+            self._state.put("ends", kind, self._now() + seconds)
+        said = {"access_token": access, "refresh_token": refresh, "expires_in": str(ACCESS_SECONDS)}
         return Answer(respond(200, said), "write")
 
     def _refresh_fault(self, request: httpx.Request, form: Mapping[str, str]) -> tuple[int, str] | None:
-        pair = self._pair()
         kind = request.headers.get("Content-Type", "").partition(";")[0]
         if request.method != "POST" or kind != "application/x-www-form-urlencoded":
             return -14001, "Invalid request"
@@ -128,17 +132,16 @@ class Simulator:
             return -14002, "Invalid app id"
         if request.headers.get("secret_key", "") != self.credentials["app_secret"]:
             return -14004, "Invalid secret key"
-        if form["refresh_token"] != pair["refresh"] or pair["refresh_ends"] <= self._now():
+        if form["refresh_token"] != self._pair()[1] or self._ends("refresh", REFRESH_SECONDS) <= self._now():
             return -14014, "Invalid refresh token"
         return None
 
     def _authorise(self, request: httpx.Request) -> None:
         """A bare header and nothing else."""
-        pair = self._pair()
         token = request.headers.get("access_token", "")
-        if token != pair["access"]:
+        if token != self._pair()[0]:
             raise Refusal(-216, "Access token is invalid")
-        if pair["ends"] <= self._now():
+        if self._ends("token", ACCESS_SECONDS) <= self._now():
             raise Refusal(-220, "access_token is expired or removed")
         if self._setting("proof", False):
             mac = hmac.new(self.credentials["app_secret"].encode(), digestmod=hashlib.sha256)

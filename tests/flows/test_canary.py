@@ -50,10 +50,9 @@ def given_out(settings: Settings, name: str) -> Iterator[str]:
     """Tokens that the marketplace gave us meanwhile: as good as a credential."""
     sandbox = sandbox_of(settings, name)
     with sandbox.state.transaction():
-        for kind in ("token", "refresh", "oauth"):
+        for kind in ("token", "refresh"):
             for key, value in sandbox.state.items(kind):
-                given = (key, *value.values()) if isinstance(value, dict) else (key, value)
-                yield from (text for text in given if isinstance(text, str) and len(text) >= ENOUGH)
+                yield from (text for text in (key, value) if isinstance(text, str) and len(text) >= ENOUGH)
     sandbox.state.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC, datetime
 
 import httpx
@@ -248,6 +249,41 @@ def test_a_description_written_by_hand_equals_no_price_and_is_written_anew_as_a_
     assert shop.read().facets == listing(stock=0).facets
 
 
+@pytest.mark.parametrize(
+    ("lacks", "kind"),
+    [("description", Kind.UPDATE), ("author", Kind.UPDATE), ("comment", Kind.UPDATE), ("type", Kind.DELIST)],
+)
+def test_what_a_read_left_out_is_not_taken_away(shop, lacks, kind):
+    (done,) = shop.live(listing())
+    article = shop.raw("GET", "article/getdetail", id=done.remote_id)["data"]
+    kept = article.pop(lacks)
+    shop.instead("getdetail", {"error": 0, "data": article})
+
+    shop.settle(change(kind, listing(name="Tôm khô loại 1"), done.remote_id, ("content",)))
+
+    assert shop.raw("GET", "article/getdetail", id=done.remote_id)["data"][lacks] == kept
+
+
+def test_a_cover_without_its_own_status_is_given_back_shown(shop):
+    (done,) = shop.live(listing())
+    article = shop.raw("GET", "article/getdetail", id=done.remote_id)["data"]
+    del article["cover"]["status"]
+    shop.instead("getdetail", {"error": 0, "data": article})
+
+    assert outcomes(shop.settle(change(Kind.DELIST, listing(), done.remote_id))) == [ACKNOWLEDGED]
+
+
+@pytest.mark.parametrize("lacks", ["body", "cover", "title", "status"])
+def test_an_article_that_was_not_read_whole_is_not_sent_back(shop, lacks):
+    (done,) = shop.live(listing())
+    article = shop.raw("GET", "article/getdetail", id=done.remote_id)["data"]
+    del article[lacks]
+    shop.instead("getdetail", {"error": 0, "data": article})
+
+    assert outcomes(shop.push(update(listing(stock=0), done, "stock"))) == [UNKNOWN]
+    assert shop.count("update") == 0
+
+
 def test_a_video_that_a_person_put_in_stays(shop):
     (done,) = shop.live(listing())
     video = {"type": "video", "video_id": "v1"}
@@ -426,11 +462,10 @@ def test_over_the_rate_it_waits_a_minute_and_goes_on(shop):
 
 
 def test_throttled_for_good_the_rest_stays_due(shop):
-    shop.instead("article/create", said_ok := {"data": {"token": "t"}, "error": 0}, *[{"error": -32}] * 3)
+    shop.instead("article/create", {"data": {"token": "t"}, "error": 0}, *[{"error": -32}] * 3)
 
     results = shop.push(*(create(listing(sku=sku)) for sku in "ABC"))
 
-    assert said_ok["error"] == 0
     assert outcomes(results) == [ACCEPTED, DEFERRED, DEFERRED]
 
 
@@ -542,8 +577,6 @@ def test_a_star_that_ends_leaves_the_article(shop):
 
 def test_composed_text_goes_out_whatever_came_in(shop):
     """NFD would count as more characters, and read back as another text."""
-    import unicodedata
-
     decomposed = unicodedata.normalize("NFD", item().name)
     shop.live(listing(name=decomposed))
 
