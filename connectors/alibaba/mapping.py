@@ -58,17 +58,17 @@ def plain(value: Any) -> str:
 
 
 def _content(item: Item, english: English, category: Category) -> Facets:
-    pack = _net(item.pack)
+    net = _net(item.pack)
     brand = {BRAND: nfc(item.brand)} if item.brand else {}
     return {
         "category_id": category.id,
-        "title": _title(english, pack),
+        "title": _title(english, net),
         "keywords": "\n".join(dict.fromkeys(filter(None, (_line(english.name).lower(), category.keyword)))),
-        "description": _html(item, english, pack),
+        "description": _html(item, english, net),
         "attributes": {**category.attributes, **brand},
         "moq": category.carton,
         "unit": category.unit,
-        "weight": _weight(pack) or category.weight,
+        "weight": _weight(net) or category.weight,
         "dimension": dict(zip(SIDES, category.box, strict=True)),
     }
 
@@ -77,30 +77,30 @@ def _line(text: str) -> str:
     return " ".join(nfc(text).split())
 
 
-def _title(english: English, pack: tuple[str, str]) -> str:
+def _title(english: English, net: str) -> str:
     """With the net content, because each pack is a listing of its own."""
-    return ", ".join(filter(None, (_line(english.name), " ".join(pack))))
+    return ", ".join(filter(None, (_line(english.name), net)))
 
 
-def _net(pack: str) -> tuple[str, str]:
+def _net(pack: str) -> str:
     """Amount and unit of a pack's label, which is Vietnamese; empty where it names none."""
     found = NET.search(pack)
-    return (found[1].replace(",", "."), UNITS.get(found[2].lower(), "g")) if found else ("", "")
+    return f"{found[1].replace(',', '.')} {UNITS.get(found[2].lower(), 'g')}" if found else ""
 
 
-def _weight(pack: tuple[str, str]) -> str:
-    """Kilograms with packaging, two decimals, rounded up."""
-    amount, unit = pack
-    net = Decimal(amount or 0) * (Decimal(1) if unit in HEAVY else Decimal("0.001"))
-    return plain((net * PACKAGING).quantize(Decimal("0.01"), ROUND_UP)) if net else ""
+def _weight(net: str) -> str:
+    """Kilograms with packaging, two decimals, rounded up; empty where nothing is said."""
+    amount, _, unit = net.partition(" ")
+    kilograms = Decimal(amount or 0) * (Decimal(1) if unit in HEAVY else Decimal("0.001"))
+    return plain((kilograms * PACKAGING).quantize(Decimal("0.01"), ROUND_UP)) if kilograms else ""
 
 
-def _html(item: Item, english: English, pack: tuple[str, str]) -> str:
+def _html(item: Item, english: English, net: str) -> str:
     """A star is words here, and only while its certificate holds."""
     lines = [line for line in nfc(english.description).split("\n") if line]
     if item.certificate:
         lines.append(f"OCOP {item.certificate.star} stars (One Commune One Product programme of Vietnam)")
-    lines += [f"Net content: {' '.join(pack)}"] if pack[0] else []
+    lines += [f"Net content: {net}"] if net else []
     lines += [f"{CAPTIONS[name]}: {_line(text)}" for name in CAPTIONS if (text := getattr(english, name))]
     return paragraphs(lines)
 
@@ -116,10 +116,12 @@ def _text_problems(item: Item, english: English, content: Mapping[str, Any]) -> 
     if not (english.name.strip() and english.description.strip()):
         yield NO_ENGLISH
     if not title.isascii():
-        yield amiss("not-ascii", "english", "có tên chứa chữ có dấu hoặc ký tự lạ", "name holds letters beyond ASCII")
+        yield amiss(
+            "not-ascii", "english", "có tên chứa chữ có dấu hoặc ký tự lạ", "have a name with letters beyond ASCII"
+        )
     if (size := len(title.encode())) > TITLE_BYTES:
         vi = f"có tên dài {size} byte kể cả quy cách, Alibaba.com chỉ nhận {TITLE_BYTES}"
-        en = f"name has {size} bytes with the pack, Alibaba.com takes {TITLE_BYTES}"
+        en = f"make a title of {size} bytes with the pack, Alibaba.com takes {TITLE_BYTES}"
         yield amiss("too-many-bytes", "english", vi, en)
     if (length := len(content["description"])) > DESCRIPTION_CHARS:
         yield too_long("english", length, DESCRIPTION_CHARS)

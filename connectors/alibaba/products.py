@@ -15,7 +15,7 @@ from models.listing import Facets, Remote
 from models.text import nfc
 
 Number = int | float | str
-Whole = int | Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,19}$")]
+Whole = Annotated[int, msgspec.Meta(ge=0)] | Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,19}$")]
 Status = Literal["live", "pending", "rejected", "hidden"]
 REJECTED = {"rejected", "reject", "tbd", "audit_failed"}  # before anything else: such a listing is on no shelf
 APPROVED = {"approved", "pass"}

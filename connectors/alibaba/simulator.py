@@ -321,7 +321,9 @@ class Simulator:
             raise Business("B_ATTRIBUTE_INVALID")
         named = {row["attribute_name"] for row in rows}
         more = self._state.get("schema", "more") or {}
-        if "Place of Origin" not in named or (more.get("required") and more["attribute_name"] not in named):
+        if "Place of Origin" not in named or (
+            str(more.get("required")).lower() == "true" and more["attribute_name"] not in named
+        ):
             raise Business("CHK_BASIC_REQUIRED")
         self._check_pictures(basic)
         check_trade(trade)

@@ -132,10 +132,12 @@ class Shop:
         return [form for call, form in zip(self.wire.calls, self.wire.forms, strict=True) if call == api][-1]
 
     def alter(self, number: str, **changes: object) -> None:
-        """Somebody's hand in the back office: fields of the simulator's own record."""
+        """Somebody's hand in the back office, after the review: fields of the simulator's own record."""
         state = self.sandbox.state
         with state.transaction():
-            state.put("product", number, state.get("product", number) | changes)
+            state.put(
+                "product", number, state.get("product", number) | {"audit": "approved", "status": "online"} | changes
+            )
 
     def answers(self, api: str, body: dict, *, status: int = 200) -> None:
         """From now on every call of that API is answered so, and nothing is done."""
