@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -18,6 +19,16 @@ AUTH = "auth"  # the operation of requests that only fetch a token
 CONNECT_SECONDS = 10.0  # at most, of a request's own
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 NOTHING_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)  # not a byte of the request
+
+
+def _without_query(record: logging.LogRecord) -> bool:
+    """httpx logs every address, and some marketplaces want the access token or a proof of it in there."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(a.copy_with(query=None) if isinstance(a, httpx.URL) else a for a in record.args)
+    return True
+
+
+logging.getLogger("httpx").addFilter(_without_query)
 
 
 class Gate(Protocol):
@@ -106,6 +117,7 @@ class Paced(httpx.BaseTransport):
             raise
         fp("request.answered")
         self._gate.arrived(permit, response)
+        response.extensions["permit"] = permit
         response.stream = Bounded(response, lambda: self._clock.monotonic() >= permit.ends)
         return response
 

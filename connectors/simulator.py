@@ -34,11 +34,13 @@ class Marketplace(Protocol):
     """The far side of one connector, written from its documents.
 
     `quota` is (requests, seconds): a token bucket with that capacity. `credentials` are what the sandbox account uses.
+    `pace` is (poll_after, settle_after) for it: here things happen sooner than its connector must expect.
     """
 
     name: str
     quota: tuple[int, float]
     credentials: Mapping[str, str]
+    pace: tuple[float, float]
 
     def __init__(self, state: State, clock: Clock, rng: random.Random) -> None: ...
 

@@ -231,12 +231,14 @@ def _account(settings: Settings, database: Engine, row: Any, ciphertext: bytes |
 
 
 def _sandbox_account(settings: Settings, row: Any, found: Connector, policy: Policy) -> Account:
-    """The simulated shop: its own credentials, the rate it grants, and no socket."""
+    """The simulated shop: its own credentials, pace and rate, and no socket."""
     sandbox = sandbox_of(settings, row.marketplace)
     permits, seconds = sandbox.marketplace.quota
+    poll_after, settle_after = sandbox.marketplace.pace
+    limits = replace(found.limits, poll_after=poll_after, settle_after=settle_after)
     return Account(
         name=row.name,
-        connector=found,
+        connector=replace(found, limits=limits),
         sandbox=True,
         mode=row.mode,
         base_url=f"https://sandbox.invalid/{row.marketplace}",

@@ -22,7 +22,7 @@ import typer
 from pydantic import SecretStr
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from connectors.contract import Connector
+from connectors.contract import Connector, Seller
 from connectors.problems import label
 from connectors.registry import connector, foreign, names
 from connectors.simulator import Fault
@@ -48,7 +48,7 @@ from models import value as values
 from models.clock import SystemClock
 from models.listing import FACET_NAMES
 from models.migrations import upgrade as upgrade_schema
-from models.report import DONE, HELD, PEOPLE, REFUSED, USAGE, RunReport
+from models.report import AUTHORISE, DONE, HELD, PEOPLE, REFUSED, USAGE, AccountReport, RunReport
 from models.text import Text, day, local, money, number
 
 gc.enable()
@@ -504,8 +504,9 @@ def accounts_add(
     ] = 0,
     env: Annotated[list[str] | None, typer.Option("--env", help="TRƯỜNG=TÊN_BIẾN: lấy từ biến môi trường.")] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Đọc thông tin đăng nhập (JSON) từ stdin.")] = False,
+    no_check: Annotated[bool, typer.Option("--no-check", help="Không hỏi sàn ngay, ví dụ khi chưa có mạng.")] = False,
 ) -> int:
-    """Nối một gian hàng thật. / Connect a real shop."""
+    """Nối một gian hàng thật, và hỏi sàn ngay (chỉ đọc). / Connect a real shop, and ask it at once (read-only)."""
     database = open_home(voice.settings)
     found = connector(marketplace, voice.settings.allowed)
     if mode and mode not in found.modes:
@@ -519,19 +520,40 @@ def accounts_add(
     )  # fmt: skip
     chosen = MODES["sandbox" if row.mode == "api" and row.sandbox else "live" if row.mode == "api" else row.mode]
     note = found.live_note if row.mode == "dormant" else None
+    seller, report = (None, None) if no_check or row.mode != "api" else _asked(voice, name)
 
     def show() -> None:
         voice.screen.say(Text(f"Đã lưu gian hàng {name} ({chosen.vi}).", f"Saved {name} ({chosen.en})."))
         if note:
             voice.screen.say(note)
-        voice.screen.say(
-            Text(f"→ Kiểm tra: “caybeo accounts check {name}”.", f"→ Check it: “caybeo accounts check {name}”.")
-        )
+        if report:
+            _show_check(voice, name, seller, report)
+        else:
+            voice.screen.say(
+                Text(f"→ Kiểm tra: “caybeo accounts check {name}”.", f"→ Check it: “caybeo accounts check {name}”.")
+            )
 
-    voice.answer(
-        {"account": name, "marketplace": marketplace, "mode": row.mode, "sandbox": row.sandbox, "note": note}, show
-    )
-    return DONE
+    document = {"account": name, "marketplace": marketplace, "mode": row.mode, "sandbox": row.sandbox, "note": note}
+    document |= {"ok": bool(seller) if report else None, "problems": report.problems if report else []}
+    voice.answer(document, show)
+    return report.code if report and report.code in (USAGE, AUTHORISE) else DONE
+
+
+def _asked(voice: Voice, name: str) -> tuple[Seller | None, AccountReport]:
+    """Who the marketplace says the account is; without an answer the report says why."""
+    with _working(voice) as context:
+        chosen, seller = choose(context, (name,))[0], None
+        with guarded(context, chosen, context.new_id()) as (run, report):
+            if run is not None:
+                seller = run.known()
+    return seller, report
+
+
+def _show_check(voice: Voice, name: str, seller: Seller | None, report: AccountReport) -> None:
+    if seller:
+        voice.screen.say(Text(f"{name}: kết nối tốt, gian hàng “{seller}”.", f"{name}: connected, shop “{seller}”."))
+    for problem in report.problems:
+        voice.screen.problem(problem)
 
 
 def _credentials(found: Connector, env: list[str], *, stdin: bool) -> dict[str, str]:
@@ -658,21 +680,9 @@ def _worth(said: str) -> Decimal:
 @command
 def accounts_check(voice: Voice, name: Annotated[str, typer.Argument()]) -> int:
     """Hỏi sàn xem thông tin đăng nhập còn dùng được không (chỉ đọc). / Read-only check of the credentials."""
-    with _working(voice) as context:
-        chosen, seller = choose(context, (name,))[0], None
-        with guarded(context, chosen, context.new_id()) as (run, report):
-            if run is not None:
-                seller = run.known()
-    text = Text(f"{name}: kết nối tốt, gian hàng “{seller}”.", f"{name}: connected, shop “{seller}”.")
+    seller, report = _asked(voice, name)
     document = {"account": name, "ok": bool(seller), "seller": str(seller or ""), "problems": report.problems}
-
-    def show() -> None:
-        if seller:
-            voice.screen.say(text)
-        for problem in report.problems:
-            voice.screen.problem(problem)
-
-    voice.answer(document, show)
+    voice.answer(document, lambda: _show_check(voice, name, seller, report))
     return report.code
 
 
@@ -735,7 +745,13 @@ def sandbox_show(
         Text("Trạng thái", "status"),
     )
     cells = [
-        (one["key"], one["title"], money(one["price"]), one["stock"], voice.screen.word(STATES, one["status"]))
+        (
+            one["key"],
+            one["title"],
+            money(Decimal(str(one["price"])), one["currency"]),
+            one["stock"],
+            voice.screen.word(STATES, one["status"]),
+        )
         for one in shown["listings"]
     ]
     voice.answer(shown, lambda: voice.screen.table(heads, cells))

@@ -72,8 +72,9 @@ class Simulator:
         "access_token": "sandbox-lazada-access",
         "refresh_token": "sandbox-lazada-refresh",
     }
-    check_seconds = 2.0  # of the quality check; the real one takes up to 24 hours
-    lag_seconds = 2.0  # until a search sees a new item: assumed
+    pace = (0.3, 0.5)
+    check_seconds = 0.3  # of the quality check; the real one takes up to 24 hours
+    lag_seconds = 0.3  # until a search sees a new item: assumed
     token_seconds = 604_800  # of a refreshed one: those of a test app
     refresh_seconds = 1_209_600
     held = 0  # pieces that orders hold of every SKU

@@ -149,6 +149,7 @@ class Simulator:
     name = "madeincamau"
     # The contract assumes 60 requests a minute; the sandbox grants ten times that, so that a first run takes seconds.
     quota = (600, 60.0)
+    pace = (0.3, 0.0)
     credentials: Mapping[str, str] = {"client_id": "sandbox", "client_secret": "cha-la-ca-mau"}
     review_seconds = 0.3
 

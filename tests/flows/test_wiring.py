@@ -324,7 +324,7 @@ def test_secrets_come_from_named_variables_or_stdin(settings: Settings, clock, c
     """Never from the command line itself: every user of the machine could read it there."""
     monkeypatch.setenv("SHOP_PASSWORD", CANARY)
     monkeypatch.setenv("SHOP_USER", "htx")
-    address = ("--base-url", "https://api.voso.example", "--marketplace", "voso", "--mode", "api")
+    address = ("--base-url", "https://api.voso.example", "--marketplace", "voso", "--mode", "api", "--no-check")
 
     first = caybeo("accounts", "add", "a", *address, "--env", "username=SHOP_USER", "--env", "password=SHOP_PASSWORD")
     second = caybeo(

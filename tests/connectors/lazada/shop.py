@@ -26,6 +26,7 @@ from models.change import Change, Kind
 from models.listing import FACETS, Item, Listing
 from models.outcome import Outcome, Result
 from models.value import replace
+from models.window import QuotaStore
 from tests.connectors.stall import Pieces
 from tests.scenarios.world import HandClock
 
@@ -80,22 +81,26 @@ class Shop:
         self.clock = HandClock(BEGIN)
         self.sandbox = Sandbox(Simulator, clock=self.clock, seed=1)
         self.simulator: Simulator = self.sandbox.marketplace
+        self.simulator.check_seconds = self.simulator.lag_seconds = 2.0  # slow enough to be seen
         self.wire = Wire(self.sandbox)
         self.media = Pictures()
         self.sessions: list[Session] = []
         self.client = self.open()
 
-    def open(self, *, tokens: Tokens | None = None, **credentials: str | None) -> LazadaClient:
+    def open(
+        self, *, tokens: Tokens | None = None, quota: QuotaStore | None = None, **known: str | None
+    ) -> LazadaClient:
         session = Session(
             CONNECTOR,
             "https://sandbox.invalid/lazada",
-            Credentials(**{**Simulator.credentials, **credentials}),
+            Credentials(**{**Simulator.credentials, **known}),
             policy=Policy(sandbox=True),
             clock=self.clock,
             media=self.media,
             rng=random.Random(1),
             transport=self.wire,
             tokens=tokens,
+            quota=quota,
         )
         self.sessions.append(session)
         return LazadaClient(session)

@@ -8,6 +8,7 @@ import pytest
 
 from connectors.errors import Throttled, Unanswered
 from connectors.simulator import Fault
+from connectors.throttle import InMemory
 from models.change import Kind
 from models.listing import FACETS, facet_hash
 from models.outcome import Outcome
@@ -466,3 +467,17 @@ def test_the_declared_rate_stays_inside_a_quota_of_as_much(shop):
         shop.push(update(listing(stock=stock), done, "stock"))
 
     assert shop.sandbox.show()["requests"]["refused"] == 0
+
+
+def test_a_ban_told_under_http_200_holds_every_process_of_the_account(shop):
+    quota = InMemory()
+    one, other = shop.open(quota=quota), shop.open(quota=quota)
+    shop.simulator.will_fail("/seller/get", "ApiCallLimit", "this ban will last 300 seconds")
+
+    for client in (one, other):
+        with pytest.raises(Throttled):
+            client.check()
+
+    assert shop.count("/seller/get") == 1
+    shop.clock.advance(seconds=301)
+    other.check()

@@ -425,9 +425,8 @@ def test_the_same_record_on_the_same_day_is_the_same_listing(name: str, given: P
 
 # --- abroad -----------------------------------------------------------------------------------------------------------
 
-ENGLISH = English(
-    name="Dried Shrimp, OCOP 4 star", description="Sun dried.\n4-star OCOP product (5-star)", usage="Soak."
-)
+ABROAD = "Sun dried.\n4-star OCOP product (5-star)"
+ENGLISH = English(name="Dried Shrimp, OCOP 4 star", description=ABROAD, usage="Soak.")
 
 
 @pytest.mark.parametrize(
