@@ -23,7 +23,7 @@ from connectors.errors import (
 )
 from models.text import Text
 
-OK, NOT_ONLINE, TIMED_OUT, ILLEGAL_TOKEN = "0", "E0004", "ServiceTimeout", "IllegalAccessToken"
+OK, NOT_ONLINE, TIMED_OUT = "0", "E0004", "ServiceTimeout"
 WORDS = 500  # characters of the marketplace's own that are kept
 BAN = re.compile(r"ban will last (\d+) second")
 FINAL = re.compile(r"4[12]\d\d")  # all of these speak of one product's data
@@ -115,7 +115,7 @@ TABLE: dict[str, Meaning] = {
     "998": Meaning(error=Throttled, seconds=1800),  # switched off for a campaign
     **dict.fromkeys((TIMED_OUT, "ServiceUnavailable", "6", "15", "513", "1000", "4159"), DOUBT),
     **dict.fromkeys(("500", "501", "503", "504"), _refused("Lazada không nhận", "Lazada refuses")),
-    **dict.fromkeys((ILLEGAL_TOKEN, "IllegalRefreshToken", "InvalidCode", "AppNotSubscribed"), LOGIN),
+    **dict.fromkeys(("IllegalAccessToken", "IllegalRefreshToken", "InvalidCode", "AppNotSubscribed"), LOGIN),
     **dict.fromkeys(("IncompleteSignature", "InvalidAppKey", "MissingParameter", "InvalidApi"), SETTING),
     **dict.fromkeys(("InvalidApiPath", "AppWhiteIpLimit", "InsufficientPermission"), SETTING),
     **dict.fromkeys(("AUTH_TYPE_UNSUPPORTED", "SellerNotActive", "SellerNotVerified", "4128"), SETTING),

@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl
 import httpx
 
 from connectors.contract import Policy
+from connectors.iop import Credentials
 from connectors.lazada import CONNECTOR
-from connectors.lazada.auth import Credentials
 from connectors.lazada.client import LazadaClient
 from connectors.lazada.mapping import project
 from connectors.lazada.simulator import Simulator

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from connectors.errors import AuthorisationFailed, ClockSkew, Misconfigured, NotRecorded, NotSent, problem_of
-from connectors.lazada.auth import is_genuine, sign, token_host
+from connectors.iop import is_genuine, sign
+from connectors.lazada.auth import token_root
 from connectors.lazada.simulator import Simulator
 from connectors.tokens import InMemory
 from tests.connectors.lazada.shop import BEGIN, create, listing
@@ -280,9 +281,9 @@ def test_a_clock_that_stays_wrong_says_so(shop):
 
 
 def test_tokens_have_a_host_of_their_own_where_lazada_is_the_real_one():
-    assert token_host(httpx.URL("https://api.lazada.vn/rest/seller/get")) == "https://auth.lazada.com/rest"
+    assert token_root(httpx.URL("https://api.lazada.vn/rest/seller/get")) == "https://auth.lazada.com/rest"
     assert (
-        token_host(httpx.URL("http://127.0.0.1:8800/lazada/rest/seller/get?a=b")) == "http://127.0.0.1:8800/lazada/rest"
+        token_root(httpx.URL("http://127.0.0.1:8800/lazada/rest/seller/get?a=b")) == "http://127.0.0.1:8800/lazada/rest"
     )
 
 
