@@ -17,7 +17,7 @@ from models.text import Text, nfc, number
 
 VERSION = 1
 CURRENCY = "USD"
-TITLE_BYTES, VALUE_CHARS, DESCRIPTION_CHARS = 128, 70, 50_000
+TITLE_BYTES, VALUE_CHARS = 128, 70
 IMAGES, IMAGE_BYTES, IMAGE_TYPES = 6, 5_000_000, ("image/jpeg", "image/png")
 LEAST, MOST = Decimal("0.01"), Decimal(9_999_999)
 BRAND = "Brand Name"
@@ -123,8 +123,6 @@ def _text_problems(item: Item, english: English, content: Mapping[str, Any]) -> 
         vi = f"có tên dài {size} byte kể cả quy cách, Alibaba.com chỉ nhận {TITLE_BYTES}"
         en = f"make a title of {size} bytes with the pack, Alibaba.com takes {TITLE_BYTES}"
         yield amiss("too-many-bytes", "english", vi, en)
-    if (length := len(content["description"])) > DESCRIPTION_CHARS:
-        yield too_long("english", length, DESCRIPTION_CHARS)
     for field, text in (("brand", item.brand), ("sku", item.sku)):
         if (length := len(nfc(text))) > VALUE_CHARS:
             yield too_long(field, length, VALUE_CHARS)

@@ -50,7 +50,7 @@ class Pictures:
         return PICTURES[sha]
 
     def remote_id(self, sha: str) -> str | None:
-        return self.known.get(sha)
+        return self.known.get(sha) or None
 
     def remember(self, sha: str, remote_id: str) -> None:
         self.known[sha] = remote_id
@@ -86,6 +86,7 @@ class Shop:
         self.clock = HandClock(BEGIN)
         self.sandbox = Sandbox(Simulator, clock=self.clock, seed=1)
         self.simulator: Simulator = self.sandbox.marketplace
+        self.simulator.check_seconds, self.simulator.lag_seconds = 30.0, 2.0  # slow enough to be seen
         self.wire = Wire(self.sandbox)
         self.media = Pictures()
         self.sessions: list[Session] = []

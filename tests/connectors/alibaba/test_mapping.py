@@ -141,13 +141,6 @@ def test_values_have_seventy_characters(field, code):
     assert problems(**{field: "ế" * 71}) == [(code, field)]
 
 
-def test_a_description_has_an_end():
-    room = 50_000 - len(content(english=english(description="x"))["description"])
-
-    assert listing(english=english(description="x" * (room + 1)))
-    assert problems(english=english(description="x" * (room + 2))) == [("too-long", "english")]
-
-
 @pytest.mark.parametrize(
     ("changes", "wanted"),
     [
