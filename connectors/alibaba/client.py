@@ -106,9 +106,15 @@ class AlibabaClient:
         if isinstance(error, Locked):
             return replace(_result(change, Outcome.DEFERRED, error), until=self._session.clock.now() + error.lasts)
         if isinstance(error, Refused):
+            self._forget_pictures(change, error)
             return _result(change, Outcome.REJECTED, error)
         doubtful = isinstance(error, Unanswered | Conflict)
         return _result(change, Outcome.UNKNOWN if doubtful else Outcome.DEFERRED, error)
+
+    def _forget_pictures(self, change: Change, error: Refused) -> None:
+        """The photo bank may have lost one: whoever tries again uploads them anew."""
+        for sha in change.listing.get("images", ()) if error.field == "images" else ():
+            self._session.media.remember(sha, "")
 
     def _do(self, change: Change) -> Result:
         if change.kind is not Kind.CREATE:
@@ -255,7 +261,7 @@ class AlibabaClient:
     def _url(self, sha: str) -> str:
         media = self._session.media
         url = media.remote_id(sha)
-        if url is None:
+        if not url:
             data = media.read(sha)
             kind = "jpeg" if data.startswith(JPEG) else "png"
             name, path = f"{sha}.{kind}", "/rest/alibaba/icbu/photobank/upload"

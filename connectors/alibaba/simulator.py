@@ -85,7 +85,7 @@ class Simulator:
         "account_id": "200042360",
         "shipping_template_id": TEMPLATE,
     }
-    check_seconds = 0.3  # from an answer to the verdict; the real review takes a minute and longer
+    check_seconds = 0.3  # from an answer to the verdict; really 20 to 60 seconds, and a review after them
     lag_seconds = 0.3  # until a search sees a new listing: assumed
     token_seconds, refresh_seconds = 2_592_000, 5_184_000  # of a renewed pair: the documents' sample
     offers_reviewed = False  # whether prices and stocks begin a review too: not documented

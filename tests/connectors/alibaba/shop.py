@@ -50,7 +50,7 @@ class Pictures:
         return PICTURES[sha]
 
     def remote_id(self, sha: str) -> str | None:
-        return self.known.get(sha)
+        return self.known.get(sha) or None
 
     def remember(self, sha: str, remote_id: str) -> None:
         self.known[sha] = remote_id

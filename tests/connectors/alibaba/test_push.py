@@ -145,6 +145,19 @@ def test_pictures_travel_once_and_before_the_listing(shop):
     assert shop.wire.calls.index(UPLOAD) < shop.wire.calls.index(CREATE)
 
 
+def test_pictures_that_the_photo_bank_lost_are_uploaded_anew(shop):
+    shop.push(create(listing()))
+    for key, _ in shop.sandbox.state.items("picture"):
+        shop.sandbox.state.delete("picture", key)
+    other = create(listing(sku="OTHER"))
+
+    first, second = shop.push(other), shop.push(other)
+
+    assert (outcomes(first), outcomes(second)) == ([REJECTED], [ACCEPTED])
+    assert first[0].problem.field == "images"
+    assert shop.count(UPLOAD) == 4
+
+
 def test_the_tree_and_the_schema_are_read_once_a_run(shop):
     shop.push(*map(create, several(3)))
 
