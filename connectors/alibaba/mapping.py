@@ -9,14 +9,14 @@ from typing import Any
 
 from connectors.alibaba.categories import DEFAULT, Category, category_of
 from connectors.contract import Policy
-from connectors.problems import amiss, missing, too_long, unmapped
+from connectors.problems import amiss, missing, missing_english, too_long, unmapped, wrong_currency
 from connectors.prose import paragraphs
 from models.catalogue import English, Image
 from models.listing import Facets, Item, Listing, Problem, Unlistable
-from models.text import Text, nfc, number
+from models.text import nfc, number
 
 VERSION = 1
-CURRENCY = "USD"
+TITLE, CURRENCY = "Alibaba.com", "USD"
 TITLE_BYTES, VALUE_CHARS = 128, 70
 IMAGES, IMAGE_BYTES, IMAGE_TYPES = 6, 5_000_000, ("image/jpeg", "image/png")
 LEAST, MOST = Decimal("0.01"), Decimal(9_999_999)
@@ -114,7 +114,7 @@ def _pictures(images: tuple[Image, ...]) -> list[str]:
 def _text_problems(item: Item, english: English, content: Mapping[str, Any]) -> Iterator[Problem]:
     title = content["title"]
     if not (english.name.strip() and english.description.strip()):
-        yield NO_ENGLISH
+        yield missing_english(TITLE)
     if not title.isascii():
         yield amiss(
             "not-ascii", "english", "có tên chứa chữ có dấu hoặc ký tự lạ", "have a name with letters beyond ASCII"
@@ -131,7 +131,7 @@ def _text_problems(item: Item, english: English, content: Mapping[str, Any]) -> 
 def _offer_problems(item: Item) -> Iterator[Problem]:
     amount, currency = item.price.amount, item.price.currency
     if currency != CURRENCY:
-        yield wrong_currency(currency)
+        yield wrong_currency(TITLE, (CURRENCY,), currency)
     elif not LEAST <= amount <= MOST or amount != round(amount, 2):
         wanted = f"{LEAST}–{number(MOST)} USD"
         yield amiss("unusable", "price", f"phải từ {wanted}, tối đa 2 số lẻ", f"must be {wanted}, two decimals at most")
@@ -144,32 +144,3 @@ def _picture_problems(item: Item, usable: list[str]) -> Iterator[Problem]:
         yield missing("images")
     elif not usable:
         yield amiss("no-usable-picture", "images", "phải có ảnh JPG hoặc PNG tối đa 5 MB", "need a JPG or PNG of 5 MB")
-
-
-NO_ENGLISH = Problem(
-    code="missing-english",
-    field="english",
-    message=Text(
-        "Thiếu tên hoặc mô tả tiếng Anh do người viết; Alibaba.com bán cho người mua nước ngoài.",
-        "Missing: an English name and description written by a person; Alibaba.com sells to buyers abroad.",
-    ),
-    next_step=Text(
-        "Thêm cột name_en và description_en vào danh mục rồi nhập lại.",
-        "Add the columns name_en and description_en to the catalogue and import it again.",
-    ),
-)
-
-
-def wrong_currency(currency: str) -> Problem:
-    return Problem(
-        code="wrong-currency",
-        field="price",
-        message=Text(
-            f"Alibaba.com chỉ nhận giá bằng {CURRENCY}, gian hàng này đang đặt {currency}.",
-            f"Alibaba.com takes prices in {CURRENCY} only, this shop has {currency}.",
-        ),
-        next_step=Text(
-            f"Đặt tỷ giá: “caybeo accounts rate TÊN --currency {CURRENCY} --rate 26000”.",
-            f"Set a rate: “caybeo accounts rate NAME --currency {CURRENCY} --rate 26000”.",
-        ),
-    )

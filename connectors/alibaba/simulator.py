@@ -76,6 +76,7 @@ class Route:
 class Simulator:
     name = "alibaba"
     quota = (600, 60.0)
+    pace = (0.3, 0.5)
     credentials: ClassVar[Mapping[str, str]] = {
         "app_key": "500001",
         "app_secret": "sandbox-alibaba-secret",
@@ -84,7 +85,6 @@ class Simulator:
         "account_id": "200042360",
         "shipping_template_id": TEMPLATE,
     }
-    pace = (0.3, 0.5)
     check_seconds = 0.3  # from an answer to the verdict; really 20 to 60 seconds, and a review after them
     lag_seconds = 0.3  # until a search sees a new listing: assumed
     token_seconds, refresh_seconds = 2_592_000, 5_184_000  # of a renewed pair: the documents' sample

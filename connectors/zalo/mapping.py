@@ -123,9 +123,7 @@ def _text_problems(item: Item, facets: Facets) -> Iterator[Problem]:
 
 def _offer_problems(item: Item) -> Iterator[Problem]:
     for field, price in (("price", item.price), ("list_price", item.list_price)):
-        if price and price.currency != "VND":
-            yield wrong_currency(field, price.currency)
-        elif price and not _whole_dong(price):
+        if price and not _whole_dong(price):
             most = number(MAX_PRICE)
             yield amiss("out-of-range", field, f"phải là số đồng từ 1 đến {most}", f"must be 1 to {most} whole đồng")
     if item.stock < 0:
@@ -133,7 +131,7 @@ def _offer_problems(item: Item) -> Iterator[Problem]:
 
 
 def _whole_dong(price: Money) -> bool:
-    return price.amount == int(price.amount) and 1 <= price.amount <= MAX_PRICE
+    return price.currency == "VND" and price.amount == int(price.amount) and 1 <= price.amount <= MAX_PRICE
 
 
 def _picture_problems(item: Item, usable: list[str]) -> Iterator[Problem]:
@@ -142,17 +140,6 @@ def _picture_problems(item: Item, usable: list[str]) -> Iterator[Problem]:
     elif not usable:
         vi, en = "phải có ít nhất một ảnh JPG hoặc PNG tối đa 1 MB", "need one JPG or PNG of at most 1 MB"
         yield amiss("no-usable-picture", "images", vi, en)
-
-
-def wrong_currency(field: str, currency: str) -> Problem:
-    return Problem(
-        code="wrong-currency",
-        field=field,
-        message=Text(f"OA bán bằng đồng, giá lại tính bằng {currency}.", f"An OA sells in đồng, not in {currency}."),
-        next_step=Text(
-            "Chạy “caybeo accounts rate TÊN --currency VND”.", "Run “caybeo accounts rate NAME --currency VND”."
-        ),
-    )
 
 
 ALCOHOL = Problem(

@@ -313,7 +313,8 @@ class AccountRun:
         self._keep_oddities()
         with reading(self._database) as db:
             finish(db, self.report, self._settler.counts)
-            self.report.problems += ending(db, self.account.name, self._clock.now())
+            if self.account.tokens:
+                self.report.problems += ending(db, self.account.name, self._clock.now())
         return self.report
 
     def _keep_oddities(self) -> None:

@@ -405,6 +405,13 @@ SCENARIOS: list[Scenario] = [
         prepare=nothing,
         words=("accounts", "policy", "voso", "--drift", "price=heal"),
     ),
+    Scenario(
+        name="rate",
+        begin="listed",
+        prepare=nothing,
+        words=("accounts", "rate", "alibaba", "--currency", "USD", "--rate", "25000"),
+        follow=(NIGHT,),
+    ),
     Scenario(name="source added", begin="listed", prepare=nothing, words=("sources", "add", "SHEET"), listed=False),
     Scenario(name="source removed", begin="listed", prepare=nothing, words=("sources", "remove", "b.csv")),
     Scenario(

@@ -107,7 +107,7 @@ def test_another_currency_asks_for_a_rate(currency):
     assert isinstance(made, Unlistable)
     [problem] = made.problems
     assert (problem.code, problem.field) == ("wrong-currency", "price")
-    assert "caybeo accounts rate TÊN --currency USD --rate 26000" in problem.next_step.vi
+    assert "caybeo accounts rate TÊN --currency USD --rate 26.000" in problem.next_step.vi
 
 
 @pytest.mark.parametrize(
