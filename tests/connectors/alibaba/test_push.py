@@ -248,6 +248,36 @@ def test_of_two_listings_the_one_whose_id_is_known_is_ours(shop):
     assert sorted(one["stock"] for one in shop.shown()) == [4, 120]
 
 
+def test_an_id_that_is_known_counts_more_than_a_search_that_lags(shop):
+    [made] = shop.push(create(listing()))
+
+    [again] = shop.push(create(listing(), made.remote_id))
+
+    assert (again.outcome, again.remote_id, shop.count(CREATE)) == (ACCEPTED, FIRST, 1)
+
+
+def test_an_id_that_is_gone_makes_room_for_a_new_listing(shop):
+    assert outcomes(shop.push(create(listing(), "12"))) == [ACCEPTED]
+
+
+def test_a_model_number_that_was_changed_by_hand_is_put_right(shop):
+    [done] = shop.live(listing())
+    basic = shop.sandbox.state.get("product", FIRST)["basic_info"]
+    shop.alter(FIRST, basic_info=basic | {"model_number": "HAND"})
+
+    assert outcomes(shop.push(update(listing(), done, "content"))) == [ACCEPTED]
+    shop.reviewed()
+    assert [remote.remote_id for remote in shop.client.fetch([KEY])] == [FIRST]
+
+
+@pytest.mark.parametrize("success", [True, False])
+def test_errors_beside_a_product_id_are_a_doubt(shop, success):
+    inner = {"success": success, "data": 5, "errors": [{"msg_code": "B_NEW", "message": "m"}]}
+    shop.answers(CREATE, {"code": "0", "result": inner})
+
+    assert outcomes(shop.push(create(listing()))) == [UNKNOWN]
+
+
 def several_skus(shop: Shop) -> None:
     trade = shop.sandbox.state.get("product", FIRST)["trade_info"]
     skus = [{"sku_id": n, "sku_code": f"x{n}", "sku_price": {"price": 1, "currency": "USD"}} for n in (105, 106)]
@@ -443,7 +473,7 @@ def test_taken_price_is_reported_where_the_stock_is_refused(shop):
 def test_new_content_is_sent_whole_and_goes_through_the_review(shop):
     [done] = shop.live(listing())
 
-    [result] = shop.push(update(listing(stock=9, english=english(storage="Freeze")), done, "content"))
+    [result] = shop.push(update(listing(stock=9, english=english(storage="Freeze")), done, "content", "stock"))
     pending = shop.client.fetch([KEY])[0].status
     shop.reviewed()
     [late] = shop.client.poll([result])
@@ -462,6 +492,48 @@ def test_new_pictures_are_a_new_listing_text_too(shop):
     assert outcomes(shop.push(update(one, done, "images"))) == [ACCEPTED]
     shop.reviewed()
     assert shop.client.fetch([KEY])[0].facets["images"] == one.facets["images"]
+
+
+def test_a_text_does_not_overwrite_what_somebody_set_beside_it(shop):
+    [done] = shop.live(listing())
+    record = shop.sandbox.state.get("product", FIRST)
+    trade = record["trade_info"] | {"inventory": 3, "price": {**record["trade_info"]["price"]}}
+    trade["price"]["tiered_price"] = [{"quantity": 20, "price": 9.99}, {"quantity": 90, "price": 8}]
+    shop.sandbox.state.put("picture", "https://x/hand.jpg", 1)
+    basic = record["basic_info"] | {"product_image": [{"image_url": "https://x/hand.jpg"}]}
+    shop.alter(FIRST, trade_info=trade, basic_info=basic)
+
+    shop.push(update(listing(english=english(storage="Freeze")), done, "content"))
+    shop.reviewed()
+
+    [remote] = shop.client.fetch([KEY])
+    assert remote.facets["stock"] == {"inventory": 3}
+    assert remote.facets["price"]["tiered_price"] == [[20, "9.99"], [90, "8"]]
+    assert remote.facets["images"] == ["https://x/hand.jpg"]
+    assert "Freeze" in remote.facets["content"]["description"]
+
+
+def test_pictures_do_not_overwrite_a_text_that_somebody_set(shop):
+    [done] = shop.live(listing())
+    basic = shop.sandbox.state.get("product", FIRST)["basic_info"]
+    shop.alter(FIRST, basic_info=basic | {"title": "By hand"})
+
+    shop.push(update(listing(images=item().images[:1]), done, "images"))
+    shop.reviewed()
+
+    assert shop.client.fetch([KEY])[0].facets["content"]["title"] == "By hand"
+
+
+def test_a_price_of_another_kind_gives_way(shop):
+    [done] = shop.live(listing())
+    span = {"price_type": "RANGE", "currency": "USD", "range_price": {"min_price": 1, "max_price": 2}}
+    trade = shop.sandbox.state.get("product", FIRST)["trade_info"]
+    shop.alter(FIRST, trade_info=trade | {"price": span})
+
+    shop.push(update(listing(english=english(storage="Freeze")), done, "content"))
+    shop.reviewed()
+
+    assert shop.client.fetch([KEY])[0].facets["price"] == listing().facets["price"]
 
 
 def test_edits_during_a_review_wait_for_its_end(shop):
@@ -525,9 +597,12 @@ def test_a_lost_answer_to_a_picture_is_repeated(shop):
 
 
 @pytest.mark.parametrize("remote_id", ["", "x", "٣", "5_6", "-5", "1" * 20])
-@pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.RELIST, Kind.DELIST])
-def test_a_change_without_a_usable_id_is_looked_up(shop, kind, remote_id):
-    assert outcomes(shop.push(change(kind, listing(), remote_id, ("stock",)))) == [UNKNOWN]
+def test_a_change_without_a_usable_id_is_looked_up(shop, remote_id):
+    kinds = (Kind.UPDATE, Kind.RELIST, Kind.DELIST)
+
+    results = shop.push(*(change(kind, listing(), remote_id, ("stock",)) for kind in kinds))
+
+    assert outcomes(results) == [UNKNOWN] * 3
     assert shop.wire.calls == []
 
 
@@ -603,6 +678,12 @@ def test_a_part_of_what_is_taken_down_may_be_refused(shop):
     assert results[0].until > shop.clock.now()
 
 
+def test_what_was_rejected_is_down_already(shop):
+    [bad] = shop.live(listing(english=english(description="It cures cancer.")))
+
+    assert outcomes(shop.push(delist(bad))) == [ACK]
+
+
 def test_what_could_not_be_taken_down_and_still_shows_is_looked_up(shop):
     [done] = shop.live(listing())
     error = {"product_id": int(FIRST), "errors": [{"msg_code": f"{BIZ}PRODUCT_STATUS_INVALID"}]}
@@ -626,6 +707,15 @@ def test_errors_of_one_product_count_beside_a_success(shop, error, success):
     [result] = shop.push(delist(done))
 
     assert (result.outcome, result.problem.code) == (REJECTED, "FUNCTION_FORBIDDEN")
+
+
+def test_a_code_inside_a_batch_that_nobody_knows_is_noted(shop):
+    [done] = shop.live(listing())
+    error = {"product_id": int(FIRST), "errors": [{"msg_code": f"{BIZ}NEW", "message": "m"}]}
+    shop.answers(SWITCH, {"code": "0", "success": False, "updated_product_ids": [], "errors": [error]})
+
+    assert outcomes(shop.push(delist(done))) == [REJECTED]
+    assert [oddity.name for oddity in shop.sessions[0].oddities.take()] == [f"{BIZ}NEW"]
 
 
 @pytest.mark.parametrize("where", ["top", "result"])
