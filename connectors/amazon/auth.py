@@ -140,5 +140,6 @@ def _granted(data: Any) -> tuple[str, int]:
     if not isinstance(data, dict) or str(data.get("token_type", "")).lower() != "bearer":
         return "", 0
     token, seconds = data.get("access_token"), data.get("expires_in")
-    known = isinstance(token, str) and isinstance(seconds, int) and seconds > 0
-    return (token, seconds) if known and token.isascii() and token.isprintable() else ("", 0)
+    if not isinstance(token, str) or not isinstance(seconds, int) or seconds <= 0:
+        return "", 0
+    return (token, seconds) if all("!" <= sign <= "~" for sign in token) else ("", 0)  # it goes into a header

@@ -381,7 +381,7 @@ class Simulator:
         if not visible or self._now() - item["at"] < REVIEWED_AFTER:
             return []
         found = [issue("18448", "Relevant attributes are incomplete.", "item_weight", severity="WARNING")]
-        if CLAIM.search(text_of(visible, "item_name") + text_of(visible, "product_description")):
+        if any(CLAIM.search(text_of(visible, name)) for name in ("item_name", "product_description")):
             words = "This product is restricted: it claims to cure."
             restricted = issue("18742", words, "product_description", category="INVALID_ATTRIBUTE")
             actions = {"actions": [{"action": "LISTING_SUPPRESSED"}], "exemption": {"status": "NOT_EXEMPT"}}
@@ -430,7 +430,7 @@ class Simulator:
 
     def _shelf(self, sku: str, item: dict[str, Any]) -> dict[str, Any]:
         visible = item["visible"]
-        offer = next(iter(visible.get("purchasable_offer", [])), {})
+        offer: dict[str, Any] = next(iter(visible.get("purchasable_offer", [])), {})
         hidden = not offer or over(offer, self._now())
         status = "rejected" if blocked(self._issues(item)) else "live"
         return {
@@ -737,8 +737,8 @@ def quantity(attributes: dict[str, Any]) -> int:
 
 
 def over(offer: dict[str, Any], now: float) -> bool:
-    end = offer.get("end_at")
-    return bool(end) and instant(end["value"]) <= stamp(now)
+    end = offer.get("end_at") or {}
+    return "value" in end and instant(end["value"]) <= stamp(now)
 
 
 def offer_of(offer: dict[str, Any]) -> dict[str, Any]:
