@@ -52,6 +52,7 @@ FILTERS = {
     "pageSize", "pageToken",
 }  # fmt: skip
 IDENTIFIER_TYPES = {"ASIN", "EAN", "FNSKU", "GTIN", "ISBN", "JAN", "MINSAN", "SKU", "UPC"}
+IGNORED = {"MarketplaceId", "MarketplaceIds", "marketplace_ids"}  # a widely used SDK adds these to every call
 CLAIM = re.compile(r"\bcures?\b", re.IGNORECASE)  # what a later review finds
 DATE = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
@@ -215,7 +216,7 @@ class Simulator:
         pairs = parse_qsl(request.url.query.decode("ascii"), keep_blank_values=True)
         if len({name for name, _ in pairs}) < len(pairs):
             raise bad("A parameter is given twice; lists are joined by commas.")
-        return dict(pairs)
+        return {name: value for name, value in pairs if name not in IGNORED}
 
     def _here(self, asked: Mapping[str, str]) -> None:
         """The seller sells in one marketplace only."""
@@ -340,7 +341,7 @@ class Simulator:
 
     def _search(self, asked: dict[str, str]) -> Answer:
         self._here(asked)
-        allow(asked, "marketplaceIds", "issueLocale", "includedData", *FILTERS)
+        check_filters(asked)
         size, included = whole(asked.get("pageSize", "10"), 1, PAGE), datasets(asked)
         rows = [(sku, i) for sku, i in self._state.items("item") if self._appeared(i) and self._matches(sku, i, asked)]
         by, order = asked.get("sortBy", "lastUpdatedDate"), asked.get("sortOrder", "DESC")
@@ -359,10 +360,8 @@ class Simulator:
 
     def _matches(self, sku: str, item: dict[str, Any], asked: Mapping[str, str]) -> bool:
         if (named := asked.get("identifiers")) is not None:
-            kinds, skus = asked.get("identifiersType"), named.split(",")
-            if kinds not in IDENTIFIER_TYPES or len(skus) > IDENTIFIERS:
-                raise bad("Invalid 'identifiers' or 'identifiersType' provided.")
-            if (sku if kinds == "SKU" else item["asin"]) not in skus:
+            own = sku if asked["identifiersType"] == "SKU" else item["asin"]
+            if own not in named.split(","):
                 return False
         for name, field in (("created", "created"), ("lastUpdated", "at")):
             at = item[field]
@@ -676,6 +675,20 @@ def login_body(code: str, words: str) -> dict[str, str]:
 def allow(asked: Mapping[str, str], *names: str) -> None:
     if unknown := sorted(set(asked) - set(names)):
         raise bad(f"Invalid '{unknown[0]}' provided.")
+
+
+def check_filters(asked: Mapping[str, str]) -> None:
+    allow(asked, "marketplaceIds", "issueLocale", "includedData", *FILTERS)
+    if named := asked.get("identifiers"):
+        if asked.get("identifiersType") not in IDENTIFIER_TYPES or len(named.split(",")) > IDENTIFIERS:
+            raise bad("Invalid 'identifiers' or 'identifiersType' provided.")
+        if asked["identifiersType"] not in ("SKU", "ASIN"):
+            raise bad("Only SKU and ASIN are simulated.")
+    for name in FILTERS & set(asked):
+        if name.endswith(("After", "Before")):
+            instant(asked[name])
+        if name.endswith("Status") and not set(asked[name].split(",")) <= {"BUYABLE", "DISCOVERABLE"}:
+            raise bad(f"Invalid '{name}' provided.")
 
 
 def whole(text: str, least: int, most: int) -> int:

@@ -112,7 +112,9 @@ class Shop:
             token = client.post("/auth/o2/token", data=form).json()["access_token"]
             headers |= {"x-amz-access-token": token} | arguments.pop("headers", {})
             sent = {name: value for name, value in headers.items() if value}
-            return client.request(method, path, headers=sent, **arguments)
+            answer = client.request(method, path, headers=sent, **arguments)
+        MODELS.check_answer(answer.request, "", answer.status_code, answer.content)
+        return answer
 
     def settle(self, *changes: Change, client: AmazonClient | None = None) -> dict[str, Result]:
         """Pushes and polls until nothing is under way."""

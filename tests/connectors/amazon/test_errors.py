@@ -5,7 +5,17 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from connectors.amazon.errors import CALLS, CATEGORIES, ISSUES, LOGINS, Issue, classify, login_error, refused_for
+from connectors.amazon.errors import (
+    CALLS,
+    CATEGORIES,
+    ISSUES,
+    LOGINS,
+    Issue,
+    classify,
+    login_error,
+    other_region,
+    refused_for,
+)
 from connectors.errors import (
     AuthorisationFailed,
     Conflict,
@@ -181,8 +191,6 @@ def test_a_login_that_says_nothing_may_be_asked_again(status, data):
 
 
 def test_another_region_is_a_matter_of_the_address():
-    from connectors.amazon.errors import other_region
-
     error = other_region("sellingpartnerapi-na.amazon.com", "sellingpartnerapi-fe.amazon.com")
 
     assert (type(error), error.field) == (Misconfigured, "base_url")
