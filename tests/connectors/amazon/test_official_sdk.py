@@ -29,13 +29,8 @@ class ToSandbox(wire.HttpxTransport):
 
     def __init__(self, **_):
         super().__init__()
-        self.client = httpx.Client(transport=SandboxTransport(self.sandbox))
-
-    def request(self, method, url, **arguments):
-        known = {name: value for name, value in arguments.items() if name in ("params", "data", "headers", "json")}
-        if isinstance(known.get("data"), (str, bytes)):
-            known["content"] = known.pop("data")
-        return self.client.request(method, url, **known)
+        self._client.close()
+        self._client = httpx.Client(transport=SandboxTransport(self.sandbox))
 
 
 @pytest.fixture
