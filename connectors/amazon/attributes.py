@@ -9,9 +9,9 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from connectors.amazon.auth import PICTURE
 from connectors.amazon.mapping import MAX_IMAGES, Attributes, plain
 from connectors.amazon.marketplaces import DECIMALS, Marketplace, money_text
+from connectors.fields import PICTURE
 from models.listing import Facets
 from models.text import nfc
 

@@ -9,16 +9,16 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from connectors.amazon.errors import login_error, other_region
 from connectors.amazon.marketplaces import HOSTS, MARKETPLACES, TRIAL, Marketplace
 from connectors.bodies import parse
 from connectors.errors import NotSent, Throttled
+from connectors.fields import PictureAddress
 from connectors.rate_headers import retry_after
 from models.clock import Clock
 
-PICTURE = "{sha256}"
 TOKEN_HOST, TOKEN_PATH = "api.amazon.com", b"/auth/o2/token"  # an address
 EARLY = timedelta(seconds=60)
 SIGNED_ADDRESSES = {"upload", "download", "schema"}  # operations whose address is the permission
@@ -39,14 +39,7 @@ class Credentials(BaseModel):
     client_id: str = Field(min_length=1)
     client_secret: SecretStr = Field(min_length=1)
     refresh_token: SecretStr = Field(min_length=1)
-    picture: str = Field(pattern=r"^https://\S+$", max_length=500)
-
-    @field_validator("picture")
-    @classmethod
-    def _names_picture(cls, value: str) -> str:
-        if value.count(PICTURE) != 1:
-            raise ValueError(f"must hold {PICTURE} once")
-        return value
+    picture: PictureAddress = Field(max_length=500)
 
     @property
     def sold_in(self) -> Marketplace:

@@ -12,11 +12,12 @@ from urllib.parse import quote
 from connectors.amazon.categories import ALCOHOL, PRODUCT_TYPES
 from connectors.amazon.marketplaces import CURRENCIES, DECIMALS, money_text
 from connectors.contract import Policy
-from connectors.problems import amiss, missing, too_long, unmapped
+from connectors.problems import amiss, missing, missing_english, too_long, unmapped, wrong_currency
 from models.catalogue import English, Image, Money, is_gtin
 from models.listing import Facets, Item, Listing, Problem, Unlistable
 from models.text import Text, fold, nfc, number
 
+TITLE = "Amazon"
 VERSION = 1
 MAX_SKU, MAX_TITLE, MAX_BRAND, MAX_BULLET, MAX_BULLETS = 40, 75, 100, 600, 10
 MAX_DESCRIPTION = 10_000  # bytes
@@ -37,7 +38,7 @@ Attributes = dict[str, list[dict[str, Any]]]
 def project(item: Item, policy: Policy) -> Listing | Unlistable:
     problems = [*_policy_problems(item), *_offer_problems(item), *_picture_problems(item)]
     if item.english is None or not item.english.name or not item.english.description:
-        return Unlistable(key=item.sku, problems=(*problems, NO_ENGLISH))
+        return Unlistable(key=item.sku, problems=(*problems, missing_english(TITLE)))
     attributes = _attributes(item, item.english)
     problems += _text_problems(item, attributes)
     if problems:
@@ -63,8 +64,8 @@ def _attributes(item: Item, english: English) -> Attributes:
         "condition_type": {"value": "new_new"},
         "supplier_declared_dg_hz_regulation": {"value": "not_applicable"},
         "is_expiration_dated_product": {"value": True},
-        "product_expiration_type": {"value": "Shelf Life"} if days else None,
-        "fc_shelf_life": {"value": days, "unit": "days"} if days else None,
+        "product_expiration_type": {"value": "Shelf Life"},
+        "fc_shelf_life": {"value": days, "unit": "days"},
         "unit_count": _unit_count(item.pack),
         **_barcode(item.gtin),
     }
@@ -181,6 +182,9 @@ def _text_problems(item: Item, attributes: Attributes) -> Iterator[Problem]:
             yield too_long(field, len(text), limit)
     if len(attributes["manufacturer"][0]["value"]) > MAX_BRAND:
         yield too_long("legal_name", len(attributes["manufacturer"][0]["value"]), MAX_BRAND)
+    if not shelf_days(item.shelf_life):  # of food it is always asked for
+        yield amiss("shelf-life", "shelf_life", "phải ghi rõ bao nhiêu ngày, tháng hoặc năm",
+                    "must say how many days, months or years")  # fmt: skip
     if found := " ".join(sign for sign in BANNED if sign in title):
         yield amiss("forbidden", "name", f"chứa ký tự Amazon không nhận: {found}", f"holds what is refused: {found}")
     if often := [w for w, times in Counter(fold(title).split()).items() if times > TWICE and w not in LESSER]:
@@ -197,7 +201,7 @@ def _text_problems(item: Item, attributes: Attributes) -> Iterator[Problem]:
 def _offer_problems(item: Item) -> Iterator[Problem]:
     for field, price in (("price", item.price), ("list_price", item.list_price)):
         if price and price.currency not in CURRENCIES:
-            yield wrong_currency(price.currency)
+            yield wrong_currency(TITLE, CURRENCIES, price.currency)
         elif price and not _is_price(price):
             digits = DECIMALS[price.currency]
             yield amiss("unusable", field, f"phải lớn hơn 0, tối đa {digits} số lẻ", f"must be above 0 with at most "
@@ -223,30 +227,6 @@ def _picture_problems(item: Item) -> Iterator[Problem]:
         )
 
 
-def wrong_currency(currency: str) -> Problem:
-    sold = ", ".join(CURRENCIES)
-    return Problem(
-        code="wrong-currency",
-        field="price",
-        message=Text(
-            f"Giá tính bằng {currency}, Amazon chỉ nhận {sold}.", f"The price is in {currency}, Amazon takes {sold}."
-        ),
-        next_step=Text(
-            "Chạy “caybeo accounts rate TÊN --currency USD --rate 26000” cho tài khoản này.",
-            "Run “caybeo accounts rate NAME --currency USD --rate 26000” for this account.",
-        ),
-    )
-
-
-NO_ENGLISH = Problem(
-    code="missing-english",
-    field="english",
-    message=Text("Chưa có tên và mô tả tiếng Anh.", "There is no English name and description."),
-    next_step=Text(
-        "Thêm cột name_en và description_en do người viết vào danh mục rồi nhập lại.",
-        "Add the columns name_en and description_en, written by a person, and import again.",
-    ),
-)
 NO_ALCOHOL = Problem(
     code="alcohol",
     field="set_no",

@@ -80,7 +80,8 @@ def denied(details: str) -> Refusal:
 
 class Simulator:
     name = "amazon"
-    quota = (300, 60.0)
+    quota = (600, 60.0)
+    pace = (0.3, 0.5)
     credentials = {  # noqa: RUF012  # constant
         "marketplace": "US",
         "seller_id": "A1CAMAUSELLER",

@@ -134,7 +134,7 @@ def test_every_reason_is_told_at_once_in_both_tongues():
 def test_the_next_step_for_another_currency_is_a_command():
     (problem,) = project(item(price=Money(amount=Decimal(1))), USD).problems
 
-    assert "caybeo accounts rate TÊN --currency USD --rate 26000" in problem.next_step.vi
+    assert "caybeo accounts rate TÊN --currency USD --rate 26.000" in problem.next_step.vi
 
 
 @pytest.mark.parametrize(
@@ -171,11 +171,9 @@ def test_a_shelf_life_is_told_in_days(said, days):
     assert shelf_days(unicodedata.normalize("NFD", said)) == days
 
 
-def test_a_shelf_life_nobody_can_read_is_left_out():
-    made = content(shelf_life="lâu")
-
-    assert "fc_shelf_life" not in made
-    assert "product_expiration_type" not in made
+@pytest.mark.parametrize("said", ["", "lâu"])
+def test_food_without_a_shelf_life_is_kept_off(said):
+    assert problems(shelf_life=said) == [("shelf-life", "shelf_life")]
 
 
 @pytest.mark.parametrize(
