@@ -75,6 +75,7 @@ class Simulator:
     check_seconds = 2.0  # of the quality check; the real one takes up to 24 hours
     lag_seconds = 2.0  # until a search sees a new item: assumed
     token_seconds = 604_800  # of a refreshed one: those of a test app
+    refused_later: ClassVar[Mapping[str, str]] = {"description": "Chữa bệnh đau lưng."}
     held = 0  # pieces that orders hold of every SKU
 
     def __init__(self, state: State, clock: Clock, rng: random.Random) -> None:
