@@ -93,24 +93,24 @@ class FarClock:
     """The marketplace's: ours, unless its work is held up."""
 
     def __init__(self, near: HandClock) -> None:
-        self._near, self.held_at = near, None
+        self._clock, self.held_at = near, None
 
     held_at: datetime | None
 
     def hold(self) -> None:
-        self.held_at = self._near.now()
+        self.held_at = self._clock.now()
 
     def go_on(self) -> None:
         self.held_at = None
 
     def now(self) -> datetime:
-        return self.held_at or self._near.now()
+        return self.held_at or self._clock.now()
 
     def monotonic(self) -> float:
-        return self._near.monotonic()
+        return self._clock.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        self._near.sleep(seconds)
+        self._clock.sleep(seconds)
 
 
 class Shelf:
