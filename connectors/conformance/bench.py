@@ -33,7 +33,7 @@ from models.value import replace
 PICTURE = b"\x89PNG\r\n\x1a\n" + b"conformance kit"
 DONG, ABROAD = Decimal(643_217), Decimal("24.50")
 POLLS, POLL_SECONDS = 12, 5.0
-REQUESTS_MOST = 3_000  # of one scenario: a client that never ends is stopped
+REQUESTS_MOST = 1_000  # of one scenario: a client that never ends is stopped
 SANDBOX = Policy(sandbox=True, requests_per_minute=100_000)
 DOUBTS = {Unanswered: Outcome.UNKNOWN, Conflict: Outcome.UNKNOWN, Refused: Outcome.REJECTED}
 

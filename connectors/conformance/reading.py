@@ -17,6 +17,7 @@ from models.change import Kind
 from models.text import Text
 
 MANY = 101  # more than any page holds
+REPEATS = 20
 PRESENT = Text("đọc lại thấy tin, hoặc báo lỗi", "the listing, or an error")
 
 
@@ -102,6 +103,7 @@ def repeated_page(shop: Shop) -> None:
         if not any(f"KIT-{n}".encode() in response.read() for n in range(MANY)):
             return response
         first.append(response.content)
+        expect(len(first) < REPEATS, Text("dừng lại vì trang lặp", "an end to a page that repeats"), len(first))
         return httpx.Response(200, headers=JSON, content=first[0])
 
     shop.wire.after = again
