@@ -33,7 +33,7 @@ $(VENV)/.test: requirements-dev.lock $(VENV)/.run
 	touch $@
 
 run: $(VENV)/.run
-	@$(BIN)/caybeo sources add data/catalogue/ca_mau_communes_2025.csv data/catalogue/ocop_ca_mau.csv data/sandbox/offers.csv
+	@$(BIN)/caybeo sources add data/catalogue/ca_mau_communes_2025.csv data/catalogue/ocop_ca_mau.csv data/sandbox/offers.csv data/sandbox/english.csv
 	@$(BIN)/caybeo nightly
 	@echo
 	@echo "Xem hàng trên sàn mô phỏng:  $(BIN)/caybeo sandbox serve   rồi mở http://127.0.0.1:8800/"

@@ -14,6 +14,7 @@ import msgspec
 from connectors.errors import Unanswered
 
 BODY_BYTES = 10 * 1024 * 1024  # as it comes, and again as it is unpacked
+SHORT = 4096  # bytes of an answer that is looked at in passing: an error or a token is far shorter
 DEPTH = 64
 VALUES = 250_000  # in one document: each costs up to a hundred times its own bytes once it is parsed
 LARGEST = 2**63  # beyond it no database of ours keeps a whole number
@@ -148,3 +149,33 @@ def _children(node: Any) -> Any:
     if isinstance(node, dict):
         return node.values()
     return node if isinstance(node, list) else ()
+
+
+class Peeked(httpx.SyncByteStream):
+    """A body whose beginning was already looked at."""
+
+    def __init__(self, head: bytes, rest: Iterator[bytes], source: httpx.SyncByteStream) -> None:
+        self._head, self._rest, self._source = head, rest, source
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._head
+        yield from self._rest
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def peek(response: httpx.Response) -> Any:
+    """The JSON of a short body, left in place for whoever reads the response next.
+
+    httpx's own `requires_response_body` would use the stream up, and the transport must still read it, bounded.
+    """
+    source = response.stream
+    assert isinstance(source, httpx.SyncByteStream)  # noqa: S101  # only synchronous clients are built here
+    head, rest = b"", iter(source)
+    for chunk in rest:
+        head += chunk
+        if len(head) > SHORT:
+            break
+    response.stream = Peeked(head, rest, source)
+    return Unparsed("long") if len(head) > SHORT else parse(head)

@@ -23,6 +23,16 @@ for _name in ("httpx", "httpcore"):  # below a warning they log whole addresses,
 NOTHING_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)  # not a byte of the request
 
 
+def _without_query(record: logging.LogRecord) -> bool:
+    """httpx logs every address, and some marketplaces want the access token or a proof of it in there."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(a.copy_with(query=None) if isinstance(a, httpx.URL) else a for a in record.args)
+    return True
+
+
+logging.getLogger("httpx").addFilter(_without_query)
+
+
 class Gate(Protocol):
     """Asked before every request that really leaves, and told what became of it."""
 
@@ -109,6 +119,7 @@ class Paced(httpx.BaseTransport):
             raise
         fp("request.answered")
         self._gate.arrived(permit, response)
+        response.extensions["permit"] = permit
         response.stream = Bounded(response, lambda: self._clock.monotonic() >= permit.ends)
         return response
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from models.listing import Problem
 from models.text import Text, number
 
@@ -17,6 +19,7 @@ LABELS: dict[str, Text] = {
     "sku": Text("mã SKU", "SKU"),
     "set_no": Text("bộ sản phẩm", "product set"),
     "pack": Text("quy cách", "pack"),
+    "english": Text("tên và mô tả tiếng Anh", "English name and texts"),
     "gtin": Text("mã vạch", "barcode"),
     "certificate": Text("chứng nhận OCOP", "OCOP certificate"),
     "ingredients": Text("thành phần", "ingredients"),
@@ -93,5 +96,37 @@ def unmapped(set_no: int | None) -> Problem:
         next_step=Text(
             "Ghi đúng bộ sản phẩm, hoặc không bán mặt hàng này trên sàn này.",
             "Enter the right product set, or do not sell this item here.",
+        ),
+    )
+
+
+def missing_english(title: str) -> Problem:
+    """Of a marketplace whose buyers read English; nothing is ever translated by a machine."""
+    return Problem(
+        code="missing-english",
+        field="english",
+        message=Text(
+            f"Thiếu tên hoặc mô tả tiếng Anh do người viết; {title} bán cho người mua nước ngoài.",
+            f"Missing: an English name and description written by a person; {title} sells to buyers abroad.",
+        ),
+        next_step=Text(
+            "Thêm cột name_en và description_en vào danh mục rồi nhập lại.",
+            "Add the columns name_en and description_en to the catalogue and import it again.",
+        ),
+    )
+
+
+def wrong_currency(title: str, taken: Sequence[str], currency: str) -> Problem:
+    names = ", ".join(taken)
+    return Problem(
+        code="wrong-currency",
+        field="price",
+        message=Text(
+            f"{title} chỉ nhận giá bằng {names}, gian hàng này đang đặt {currency}.",
+            f"{title} takes prices in {names} only, this shop has {currency}.",
+        ),
+        next_step=Text(
+            f"Đặt tỷ giá: “caybeo accounts rate TÊN --currency {taken[0]} --rate 26.000”.",
+            f"Set a rate: “caybeo accounts rate NAME --currency {taken[0]} --rate 26000”.",
         ),
     )

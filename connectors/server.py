@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from html import escape
 from typing import Any
 
@@ -88,7 +89,7 @@ def _shelf(shown: Mapping[str, Any]) -> str:
 
 def _row(one: Mapping[str, Any]) -> str:
     state = STATES.get(one["status"], one["status"])
-    cells = (one["key"], one["title"], money(one["price"]), one["stock"], state)
+    cells = (one["key"], one["title"], money(Decimal(str(one["price"])), one["currency"]), one["stock"], state)
     return f'<tr class="{escape(one["status"])}">' + "".join(f"<td>{escape(str(c))}</td>" for c in cells) + "</tr>"
 
 

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
+
+import httpx
+
+from connectors.errors import ConnectorError, NotSent
+from models.clock import Clock
+
+TRIES = 2  # of one run with one refresh token: an answer that was lost may have used it up
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,3 +50,74 @@ class InMemory:
 
     def save(self, pair: TokenPair) -> None:
         self._pair = pair
+
+
+Renewal = Generator[httpx.Request, httpx.Response, TokenPair]
+Step = Generator[httpx.Request, httpx.Response, str]
+
+
+class Rotation:
+    """One valid pair for all threads of an account; only one of them renews it at a time.
+
+    `ask` sends the one request that gives a new pair for a refresh token; `early` is how long before its end an access
+    token is renewed. Where that fails the old one still does until it ends.
+    """
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        first: TokenPair,
+        clock: Clock,
+        ask: Callable[[httpx.Request, TokenPair], Renewal],
+        *,
+        early: timedelta,
+    ) -> None:
+        self._tokens, self._first, self._clock, self._ask, self._early = tokens, first, clock, ask, early
+        self._lock = threading.Lock()
+        self._pair: TokenPair | None = None
+        self._tries = 0
+        self._unkept: TokenPair | None = None  # given, and not on disk yet
+
+    def access(self, request: httpx.Request) -> Step:
+        """The access token that `request` is to carry."""
+        with self._lock:
+            pair = self._latest()
+            if pair.refresh and self._ended(pair):
+                pair = yield from self._renewed(pair, request)
+            elif pair.refresh and not self._tries and self._ended(pair, self._early):
+                pair = yield from self._renewed_early(pair, request)
+            return pair.access
+
+    def instead_of(self, refused: str, request: httpx.Request) -> Step:
+        """Another access token than the one that was refused; empty where there is none to be had."""
+        with self._lock:
+            pair = self._tokens.read() or self._latest()
+            if pair.access == refused:
+                pair = (yield from self._renewed(pair, request)) if pair.refresh else TokenPair(access="")
+            self._pair = pair if pair.access else self._pair
+            return pair.access
+
+    def _latest(self) -> TokenPair:
+        if self._pair is None:
+            self._pair = self._tokens.read() or self._first
+        return self._pair
+
+    def _ended(self, pair: TokenPair, early: timedelta = timedelta()) -> bool:
+        return pair.ends is not None and pair.ends - early <= self._clock.now()
+
+    def _renewed(self, pair: TokenPair, request: httpx.Request) -> Renewal:
+        if self._unkept is None:
+            if self._tries >= TRIES:
+                raise NotSent("token")
+            self._tries += 1
+            self._unkept = yield from self._ask(request, pair)
+        new = self._unkept
+        self._tokens.save(new)
+        self._pair, self._unkept, self._tries = new, None, 0
+        return new
+
+    def _renewed_early(self, pair: TokenPair, request: httpx.Request) -> Renewal:
+        try:
+            return (yield from self._renewed(pair, request))
+        except ConnectorError:
+            return pair

@@ -296,6 +296,8 @@ class Session:
         error = self._classify(response, data)
         if isinstance(error, AuthorisationFailed):
             self._refused = error
+        if isinstance(error, Throttled):  # a 429 in other words
+            self.throttle.refused(response.extensions["permit"], error.retry_after or THROTTLED_SECONDS)
         if isinstance(error, ClockSkew):
             error.corrected = self._theirs.learn(response.headers)
         if isinstance(error, OtherShape):

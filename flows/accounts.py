@@ -1,58 +1,45 @@
-"""Accounts: our shops on the marketplaces, and their credentials encrypted at rest."""
+"""Accounts: our shops on the marketplaces, and what each of them is run with."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
+from decimal import Decimal
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from pydantic import BaseModel, SecretStr
+from cryptography.fernet import InvalidToken
+from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, delete, select, update
 
 from connectors.contract import Connector, Policy
 from connectors.gate import LOOPBACK
 from connectors.registry import UnknownMarketplace, connector, names
 from connectors.simulator import Sandbox, SandboxTransport
+from flows.safe import Safe
 from flows.settings import Settings
 from flows.steps.context import Account
+from flows.steps.tokens import StoredTokens, forget
 from models.clock import Clock
 from models.database import reading, upsert, writing
-from models.faultpoint import fp
 from models.ledger import RESTORED, forgetful, record
 from models.tables import AccountRow, Credential, core
-from models.text import Text
+from models.text import Text, number
 from models.timetable import due_account, enrol, rest
 
 ACCOUNT = core(AccountRow)
 CREDENTIAL = core(Credential)
+# Made up, for trial accounts, and to tell a slip of the finger by: đồng for one unit.
+SAMPLE_RATES = {"USD": Decimal(26_000), "SGD": Decimal(20_000), "AUD": Decimal(17_000), "JPY": Decimal(170)}
+FAR = Decimal("1.3")  # times the usual rate
 
 
 class AccountRefused(Exception):
     def __init__(self, message: Text, next_step: Text) -> None:
         super().__init__(message.en)
         self.message, self.next_step = message, next_step
-
-
-class Safe:
-    """Encrypts credentials with a key that does not lie in the database; older keys still open what they closed."""
-
-    def __init__(self, settings: Settings) -> None:
-        given = settings.key.get_secret_value()
-        keys = given.split(",") if given else [_key_file(settings.place / "secret.key")]
-        self._fernet = MultiFernet([Fernet(key.strip()) for key in keys])
-
-    def close(self, credentials: BaseModel) -> bytes:
-        opened = {name: _opened(value) for name, value in credentials}
-        return self._fernet.encrypt(msgspec.json.encode(opened))
-
-    def open(self, ciphertext: bytes) -> dict[str, Any]:
-        return msgspec.json.decode(self._fernet.decrypt(ciphertext), type=dict[str, Any])
 
 
 def sandbox_of(settings: Settings, name: str) -> Sandbox:
@@ -69,7 +56,7 @@ def accounts(settings: Settings, database: Engine) -> list[Account]:
         closed = {r.account: r.ciphertext for r in db.execute(select(CREDENTIAL))}
     shops = {row.marketplace for row in rows if not _simulated(row)}
     running = [row for row in rows if not (_simulated(row) and row.marketplace in shops)]
-    return [_account(settings, row, closed.get(row.name)) for row in running]
+    return [_account(settings, database, row, closed.get(row.name)) for row in running]
 
 
 def ensure_sandboxes(settings: Settings, database: Engine, clock: Clock) -> None:
@@ -81,9 +68,8 @@ def ensure_sandboxes(settings: Settings, database: Engine, clock: Clock) -> None
         return
     with writing(database, "sandbox-accounts") as db:
         for name in missing:
-            _insert(
-                db, connector(name), name, clock, sandbox=True, mode="api", base_url="", policy=Policy(sandbox=True)
-            )
+            found = connector(name)
+            _insert(db, found, name, clock, sandbox=True, mode="api", base_url="", policy=_made_up(found))
 
 
 def add(
@@ -107,16 +93,38 @@ def add(
         raise AccountRefused(NO_ADDRESS.fill(title=found.title), GIVE_ADDRESS)
     trial = sandbox or urlsplit(address).hostname in LOOPBACK
     model = found.credentials(**credentials)
-    policy = Policy(sandbox=trial, age_gate=age_gate, cashless_only=age_gate, requests_per_minute=per_minute)
+    policy = _made_up(found) if trial else Policy(currency=found.currencies[0])
+    policy = replace(policy, age_gate=age_gate, cashless_only=age_gate, requests_per_minute=per_minute)
     chosen = mode or ("api" if trial else found.live_mode)
     with writing(database, "account-add") as db:
-        policy = _kept(db, name, policy)
+        policy = _kept(db, name, found, policy)
         _insert(db, found, name, clock, sandbox=trial, mode=chosen, base_url=address, policy=policy)
-        saved = {"account": name, "ciphertext": Safe(settings).close(model), "saved_at": clock.now()}
+        ciphertext = Safe(settings).close({field: _opened(value) for field, value in model})
+        saved = {"account": name, "ciphertext": ciphertext, "saved_at": clock.now()}
         upsert(db, CREDENTIAL, [saved], ["account"])
         if chosen != "api":
             rest(db, name)
         return AccountRow(**db.execute(select(ACCOUNT).where(ACCOUNT.c.name == name)).one()._mapping)
+
+
+def settle_rate(database: Engine, clock: Clock, name: str, currency: str, rate: Decimal, *, sure: bool) -> Policy:
+    """What one unit of the account's currency is worth; every price of it is looked at again.
+
+    Raises AccountRefused for a rate far from the last one, or from what is usual, unless someone is `sure`.
+    """
+    mine = ACCOUNT.c.name == name
+    with writing(database, "account-rate") as db:
+        row = db.execute(select(ACCOUNT.c.policy, ACCOUNT.c.marketplace).where(mine)).one()
+        found, policy = connector(row.marketplace), msgspec.convert(row.policy, Policy)
+        if currency not in found.currencies or currency == "VND":
+            raise AccountRefused(OTHER_CURRENCY.fill(title=found.title), _one_of(found.currencies))
+        usual = policy.rate if policy.rate and policy.currency == currency else SAMPLE_RATES.get(currency)
+        if usual and not sure and not usual / FAR <= rate <= usual * FAR:
+            raise AccountRefused(ODD_RATE.fill(rate=number(rate), usual=number(usual), currency=currency), IF_SURE)
+        policy = replace(policy, currency=currency, rate=rate)
+        db.execute(update(ACCOUNT).where(mine).values(policy=msgspec.to_builtins(policy)))
+        due_account(db, name, clock.now(), "mapping")
+        return policy
 
 
 def settle_drift(database: Engine, name: str, drift: Mapping[str, str], deleted: str = "") -> Policy | None:
@@ -142,14 +150,25 @@ def remove(database: Engine, clock: Clock, name: str) -> bool:
         if db.execute(select(ACCOUNT.c.needs_reconcile).where(ACCOUNT.c.name == name)).scalar():
             record(db, clock.now(), "", name, RESTORED, [("", None, None)])
         db.execute(delete(CREDENTIAL).where(CREDENTIAL.c.account == name))
+        forget(db, name)
         return db.execute(delete(ACCOUNT).where(ACCOUNT.c.name == name)).rowcount == 1
 
 
-def _kept(db: Connection, name: str, policy: Policy) -> Policy:
-    """Entering credentials again does not take back what was settled about drift."""
-    stored = db.execute(select(ACCOUNT.c.policy).where(ACCOUNT.c.name == name)).scalar()
-    before = msgspec.convert(stored or {}, Policy)
-    return replace(policy, drift=before.drift, deleted=before.deleted)
+def _made_up(found: Connector) -> Policy:
+    """Of a trial account: with a sample rate where its marketplace sells in another currency."""
+    currency = found.currencies[0]
+    return Policy(sandbox=True, currency=currency, rate=SAMPLE_RATES.get(currency))
+
+
+def _kept(db: Connection, name: str, found: Connector, policy: Policy) -> Policy:
+    """Entering credentials again does not take back what was settled about drift and the rate."""
+    row = db.execute(select(ACCOUNT.c.policy, ACCOUNT.c.marketplace).where(ACCOUNT.c.name == name)).one_or_none()
+    if row is None:
+        return policy
+    before = msgspec.convert(row.policy, Policy)
+    policy = replace(policy, drift=before.drift, deleted=before.deleted)
+    same = row.marketplace == found.name and before.sandbox == policy.sandbox
+    return replace(policy, currency=before.currency, rate=before.rate) if same else policy
 
 
 def _insert(
@@ -164,6 +183,7 @@ def _insert(
     policy: Policy,
 ) -> None:
     db.execute(delete(CREDENTIAL).where(CREDENTIAL.c.account == name))
+    forget(db, name)
     row = {
         "name": name,
         "marketplace": found.name,
@@ -187,11 +207,12 @@ def _simulated(row: Any) -> bool:
     return bool(row.sandbox and not row.base_url)
 
 
-def _account(settings: Settings, row: Any, ciphertext: bytes | None) -> Account:
+def _account(settings: Settings, database: Engine, row: Any, ciphertext: bytes | None) -> Account:
     found = _patient(connector(row.marketplace, settings.allowed), settings.request_seconds)
     policy = msgspec.convert(row.policy, Policy)
+    tokens = partial(StoredTokens, database, partial(Safe, settings)) if found.rotates else None
     if _simulated(row):
-        return _sandbox_account(settings, row, found, policy)
+        return replace(_sandbox_account(settings, row, found, policy), tokens=tokens)
     try:
         credentials = found.credentials(**(Safe(settings).open(ciphertext) if ciphertext else {}))
     except InvalidToken:
@@ -205,16 +226,19 @@ def _account(settings: Settings, row: Any, ciphertext: bytes | None) -> Account:
         policy=policy,
         credentials=credentials,
         seller=row.seller,
+        tokens=tokens,
     )
 
 
 def _sandbox_account(settings: Settings, row: Any, found: Connector, policy: Policy) -> Account:
-    """The simulated shop: its own credentials, the rate it grants, and no socket."""
+    """The simulated shop: its own credentials, pace and rate, and no socket."""
     sandbox = sandbox_of(settings, row.marketplace)
     permits, seconds = sandbox.marketplace.quota
+    poll_after, settle_after = sandbox.marketplace.pace
+    limits = replace(found.limits, poll_after=poll_after, settle_after=settle_after)
     return Account(
         name=row.name,
-        connector=found,
+        connector=replace(found, limits=limits),
         sandbox=True,
         mode=row.mode,
         base_url=f"https://sandbox.invalid/{row.marketplace}",
@@ -244,21 +268,19 @@ def _opened(value: Any) -> Any:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
-def _key_file(path: Path) -> str:
-    """The key beside the database's folder, made once with mode 0600: under its name it is whole, or not there."""
-    if not path.exists():
-        part = path.with_name(f"{path.name}.{os.getpid()}")
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(Fernet.generate_key())
-            os.fsync(file.fileno())
-        fp("key.written")
-        with suppress(FileExistsError):  # another process was faster: its key is the one
-            path.hardlink_to(part)
-        part.unlink()
-        fp("key.placed")
-    return path.read_text()
+def _one_of(currencies: Iterable[str]) -> Text:
+    names = ", ".join(one for one in currencies if one != "VND") or "–"
+    return Text(f"Sàn này nhận: {names}.", f"It takes: {names}.")
 
 
+OTHER_CURRENCY = Text("{title} không bán bằng loại tiền đó.", "{title} does not sell in that currency.")
+ODD_RATE = Text(
+    "1 {currency} = {rate} ₫ khác xa mức quen thuộc ({usual} ₫).",
+    "1 {currency} = {rate} ₫ is far from the usual {usual} ₫.",
+)
+IF_SURE = Text(
+    "Kiểm tra lại số; nếu đúng, chạy lại lệnh kèm --sure.", "Check the figure; if it is right, repeat with --sure."
+)
 NO_ADDRESS = Text("{title} chưa có địa chỉ máy chủ được công bố.", "{title} has no published server address.")
 GIVE_ADDRESS = Text(
     "Thêm --base-url với địa chỉ do sàn cung cấp.", "Add --base-url with the address the operator gave you."

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DatabaseError
 from connectors.registry import connector, names
 from flows.accounts import AccountRefused, accounts, sandbox_of
 from flows.settings import Settings
+from flows.steps.tokens import forget
 from models.change import ChangeStatus
 from models.clock import Clock, SystemClock
 from models.database import (
@@ -147,6 +148,7 @@ def reset_sandbox(settings: Settings, database: Engine, marketplace: str, clock:
         db.execute(update(STATE).where(STATE.c.account.in_(mine)).values(**fresh, **due))
         media = core(RemoteMedia)
         db.execute(delete(media).where(media.c.account.in_(mine)))
+        forget(db, *mine)
     return mine
 
 

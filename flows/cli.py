@@ -13,15 +13,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import msgspec
 import typer
 from pydantic import SecretStr
+from pydantic.fields import FieldInfo
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from connectors.contract import Connector
+from connectors.contract import Connector, Seller
 from connectors.problems import label
 from connectors.registry import connector, foreign, names
 from connectors.simulator import Fault
@@ -48,7 +50,7 @@ from models import value as values
 from models.clock import SystemClock
 from models.listing import FACET_NAMES
 from models.migrations import upgrade as upgrade_schema
-from models.report import DONE, HELD, PEOPLE, REFUSED, USAGE, RunReport
+from models.report import AUTHORISE, DONE, HELD, PEOPLE, REFUSED, USAGE, AccountReport, RunReport
 from models.text import Text, day, local, money, number
 
 gc.enable()
@@ -506,8 +508,9 @@ def accounts_add(
     ] = 0,
     env: Annotated[list[str] | None, typer.Option("--env", help="TRƯỜNG=TÊN_BIẾN: lấy từ biến môi trường.")] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Đọc thông tin đăng nhập (JSON) từ stdin.")] = False,
+    no_check: Annotated[bool, typer.Option("--no-check", help="Không hỏi sàn ngay, ví dụ khi chưa có mạng.")] = False,
 ) -> int:
-    """Nối một gian hàng thật. / Connect a real shop."""
+    """Nối một gian hàng thật, và hỏi sàn ngay (chỉ đọc). / Connect a real shop, and ask it at once (read-only)."""
     database = open_home(voice.settings)
     found = connector(marketplace, voice.settings.allowed)
     if mode and mode not in found.modes:
@@ -521,19 +524,40 @@ def accounts_add(
     )  # fmt: skip
     chosen = MODES["sandbox" if row.mode == "api" and row.sandbox else "live" if row.mode == "api" else row.mode]
     note = found.live_note if row.mode == "dormant" else None
+    seller, report = (None, None) if no_check or row.mode != "api" else _asked(voice, name)
 
     def show() -> None:
         voice.screen.say(Text(f"Đã lưu gian hàng {name} ({chosen.vi}).", f"Saved {name} ({chosen.en})."))
         if note:
             voice.screen.say(note)
-        voice.screen.say(
-            Text(f"→ Kiểm tra: “caybeo accounts check {name}”.", f"→ Check it: “caybeo accounts check {name}”.")
-        )
+        if report:
+            _show_check(voice, name, seller, report)
+        else:
+            voice.screen.say(
+                Text(f"→ Kiểm tra: “caybeo accounts check {name}”.", f"→ Check it: “caybeo accounts check {name}”.")
+            )
 
-    voice.answer(
-        {"account": name, "marketplace": marketplace, "mode": row.mode, "sandbox": row.sandbox, "note": note}, show
-    )
-    return DONE
+    document = {"account": name, "marketplace": marketplace, "mode": row.mode, "sandbox": row.sandbox, "note": note}
+    document |= {"ok": bool(seller) if report else None, "problems": report.problems if report else []}
+    voice.answer(document, show)
+    return report.code if report and report.code in (USAGE, AUTHORISE) else DONE
+
+
+def _asked(voice: Voice, name: str) -> tuple[Seller | None, AccountReport]:
+    """Who the marketplace says the account is; without an answer the report says why."""
+    with _working(voice) as context:
+        chosen, seller = choose(context, (name,))[0], None
+        with guarded(context, chosen, context.new_id()) as (run, report):
+            if run is not None:
+                seller = run.known()
+    return seller, report
+
+
+def _show_check(voice: Voice, name: str, seller: Seller | None, report: AccountReport) -> None:
+    if seller:
+        voice.screen.say(Text(f"{name}: kết nối tốt, gian hàng “{seller}”.", f"{name}: connected, shop “{seller}”."))
+    for problem in report.problems:
+        voice.screen.problem(problem)
 
 
 def _credentials(found: Connector, env: list[str], *, stdin: bool) -> dict[str, str]:
@@ -541,13 +565,20 @@ def _credentials(found: Connector, env: list[str], *, stdin: bool) -> dict[str, 
     if stdin:
         return {str(k): str(v) for k, v in json.load(sys.stdin).items()}
     named = dict(pair.split("=", 1) for pair in env)
-    given = {}
-    for field, info in found.credentials.model_fields.items():
-        if field in named:
-            given[field] = os.environ.get(named[field], "")
-        elif info.is_required():
-            given[field] = typer.prompt(info.title or field, hide_input=info.annotation is SecretStr)
-    return given
+    fields = found.credentials.model_fields
+    given = {field: os.environ.get(named[field], "") for field in fields if field in named}
+    for field, info in fields.items():
+        if field not in given and (info.is_required() or not named):
+            given[field] = _ask(field, info)
+    return {field: value for field, value in given.items() if value or fields[field].is_required()}
+
+
+def _ask(field: str, info: FieldInfo) -> str:
+    """A secret is not shown while it is typed; what is not required may be left out with Enter."""
+    secret = SecretStr in (info.annotation, *get_args(info.annotation))
+    if info.is_required():
+        return str(typer.prompt(field, hide_input=secret))
+    return str(typer.prompt(f"{field} (Enter: bỏ qua / skip)", default="", show_default=False, hide_input=secret))
 
 
 @accounts_app.command("list")
@@ -620,25 +651,49 @@ def _rules(given: list[str], deleted: str) -> dict[str, str]:
     return rules
 
 
+@accounts_app.command("rate")
+@command
+def accounts_rate(
+    voice: Voice,
+    name: Annotated[str, typer.Argument(help="Tên gian hàng.")],
+    currency: Annotated[str, typer.Option("--currency", help="Loại tiền của gian hàng, ví dụ USD.")],
+    rate: Annotated[str, typer.Option("--rate", help="Một đơn vị tiền đó bằng bao nhiêu đồng, ví dụ 26.000.")],
+    sure: Annotated[bool, typer.Option("--sure", help="Số đúng dù khác xa mức quen thuộc.")] = False,
+) -> int:
+    """Đặt tỷ giá của một gian hàng bán ra nước ngoài. / What the currency of a shop abroad is worth."""
+    database, worth = open_home(voice.settings), _worth(rate)
+    if name not in [a.name for a in shops.accounts(voice.settings, database)]:
+        raise UnknownAccount(name)
+    policy = shops.settle_rate(database, CLOCK, name, currency.upper(), worth, sure=sure)
+    told = f"{name}: 1 {policy.currency} = {money(worth)}"
+    document = {"account": name, "currency": policy.currency, "rate": str(worth)}
+    voice.answer(document, lambda: voice.screen.say(Text(told, told)))
+    return DONE
+
+
+def _worth(said: str) -> Decimal:
+    """26.000 and 26000 are the same, 168,45 has decimals: as people write numbers here."""
+    plain = said.replace(" ", "")
+    if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{3})+(,[0-9]+)?|[0-9]+(,[0-9]+)?", plain):
+        plain = plain.replace(".", "").replace(",", ".")
+    try:
+        worth = Decimal(plain)
+    except InvalidOperation:
+        worth = Decimal(0)
+    if not worth.is_finite() or worth <= 0:
+        raise Misused(
+            Text(f"Không hiểu tỷ giá “{said}”. Ví dụ: --rate 26.000.", f"No rate: “{said}”. Try --rate 26000.")
+        )
+    return worth
+
+
 @accounts_app.command("check")
 @command
 def accounts_check(voice: Voice, name: Annotated[str, typer.Argument()]) -> int:
     """Hỏi sàn xem thông tin đăng nhập còn dùng được không (chỉ đọc). / Read-only check of the credentials."""
-    with _working(voice) as context:
-        chosen, seller = choose(context, (name,))[0], None
-        with guarded(context, chosen, context.new_id()) as (run, report):
-            if run is not None:
-                seller = run.known()
-    text = Text(f"{name}: kết nối tốt, gian hàng “{seller}”.", f"{name}: connected, shop “{seller}”.")
+    seller, report = _asked(voice, name)
     document = {"account": name, "ok": bool(seller), "seller": str(seller or ""), "problems": report.problems}
-
-    def show() -> None:
-        if seller:
-            voice.screen.say(text)
-        for problem in report.problems:
-            voice.screen.problem(problem)
-
-    voice.answer(document, show)
+    voice.answer(document, lambda: _show_check(voice, name, seller, report))
     return report.code
 
 
@@ -720,7 +775,13 @@ def sandbox_show(
         Text("Trạng thái", "status"),
     )
     cells = [
-        (one["key"], one["title"], money(one["price"]), one["stock"], voice.screen.word(STATES, one["status"]))
+        (
+            one["key"],
+            one["title"],
+            money(Decimal(str(one["price"])), one["currency"]),
+            one["stock"],
+            voice.screen.word(STATES, one["status"]),
+        )
         for one in shown["listings"]
     ]
     voice.answer(shown, lambda: voice.screen.table(heads, cells))

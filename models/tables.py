@@ -104,6 +104,13 @@ class ProductRow(SQLModel, table=True):
     origin: str = ""
     marks: str = ""
     description: str = ""
+    name_en: str = ""
+    description_en: str = ""
+    ingredients_en: str = ""
+    storage_en: str = ""
+    usage_en: str = ""
+    warnings_en: str = ""
+    english_illustrative: bool = False  # sample texts: sandbox accounts only
     revision: int = 0
     content_hash: str = ""
     snapshot: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False))
@@ -213,6 +220,15 @@ class Credential(SQLModel, table=True):
     account: str = Field(primary_key=True, foreign_key="account.name")
     ciphertext: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     saved_at: datetime = _instant()
+
+
+class Token(SQLModel, table=True):
+    """The latest tokens of an account whose marketplace renews them: a refresh token works once."""
+
+    account: str = Field(primary_key=True, foreign_key="account.name")
+    ciphertext: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    refresh_ends: datetime | None = _instant(nullable=True)
+    renewed_at: datetime = _instant()
 
 
 class Lease(SQLModel, table=True):

@@ -87,10 +87,7 @@ LATER = {  # of these an id may have tests already; it must have one once its li
     "X": (8, "secrets and personal data: comes with a later issue, though some is tested already"),
     "Y": (5, "foreign connectors and dependencies: comes with a later issue, though some is tested already"),
 }
-NO_REFRESH = "no connector renews its tokens by a refresh token yet: comes with the store of tokens"
 WAIVED = {
-    "M10": NO_REFRESH,
-    "M11": NO_REFRESH,
     **{f"{kind}{n:02}": why for kind, (many, why) in LATER.items() for n in range(1, many + 1)},
 }
 NAMED = re.compile(r"test_([A-Z]\d\d)_")

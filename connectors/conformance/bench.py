@@ -93,9 +93,8 @@ class FarClock:
     """The marketplace's: ours, unless its work is held up."""
 
     def __init__(self, near: HandClock) -> None:
-        self._clock, self.held_at = near, None
-
-    held_at: datetime | None
+        self._clock = near
+        self.held_at: datetime | None = None
 
     def hold(self) -> None:
         self.held_at = self._clock.now()
@@ -283,9 +282,11 @@ class Shop:
         return [self.change(Kind.CREATE, self.listing(sku, **changed)) for sku in skus or ("KIT-1",)]
 
     def unacceptable(self, sku: str = "KIT-BAD") -> Change:
-        """A create that no marketplace takes: its prices are below nothing."""
+        """A create that the marketplace refuses: its prices are below nothing, unless the simulator names others."""
         listing = self.listing(sku)
-        facets: Facets = {**listing.facets, "price": negative(listing.facets["price"])}
+        declared: Facets = getattr(self.simulator, "refused_facets", {})
+        wrong = {name: listing.facets[name] | value for name, value in declared.items()}
+        facets = listing.facets | (wrong or {"price": negative(listing.facets["price"])})
         return self.change(Kind.CREATE, replace(listing, facets=facets))
 
     # --- what becomes of it -------------------------------------------------------------------------------------------

@@ -15,13 +15,13 @@ KEYS = ("KIT-1", "KIT-2", "KIT-3")
 
 def expire(shop: Shop) -> None:
     with shop.sandbox.state.transaction():
-        shop.simulator.expire_tokens()
+        shop.simulator.expire()
 
 
 @scenario(
     "Khóa phiên hết hạn giữa lô: đổi khóa rồi gửi nốt",
     "A token that ends in mid-batch is renewed and the rest is sent",
-    simulating("expire_tokens"),
+    simulating("expire"),
 )
 def token_ends_in_mid_batch(shop: Shop) -> None:
     shop.make("KIT-0")
@@ -55,7 +55,7 @@ class Watched(InMemory):
 @scenario(
     "Khóa làm mới dùng một lần: hai tiến trình không giẫm nhau, cất trước khi dùng",
     "A refresh token that works once: kept before it is used, read again by the loser",
-    both(rotating, simulating("expire_tokens")),
+    both(rotating, simulating("expire")),
 )
 def refresh_raced(shop: Shop) -> None:
     shop.tokens = Watched(shop)

@@ -69,6 +69,7 @@ def usage(percent: int, minutes: int = 0) -> dict[str, str]:
 class Simulator:
     name = "facebook"
     quota = (600, 60.0)
+    pace = (0.3, 0.0)
     credentials = {  # noqa: RUF012  # constant
         "catalog_id": "712345678901234",
         "access_token": "EAAGhopthucat",

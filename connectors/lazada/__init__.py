@@ -1,7 +1,8 @@
 """Lazada Việt Nam: signed forms, one item per SKU, a quality check after each new text."""
 
 from connectors.contract import Capabilities, Connector, Limits, Rate
-from connectors.lazada.auth import Credentials, SignedForms
+from connectors.iop import Credentials
+from connectors.lazada.auth import signed_forms
 from connectors.lazada.client import LazadaClient
 from connectors.lazada.errors import classify
 from connectors.lazada.mapping import IMAGES, NAME_BYTES, VERSION, project
@@ -33,10 +34,11 @@ CONNECTOR = Connector(
         settle_after=3.0,  # assumed: how soon a search sees a new item is not documented
     ),
     project=project,
-    auth=SignedForms,
+    auth=signed_forms,
     client=LazadaClient,
     classify=classify,
     simulator="connectors.lazada.simulator.Simulator",
     base_url="https://api.lazada.vn",
     hosts=("auth.lazada.com",),
+    rotates=True,
 )

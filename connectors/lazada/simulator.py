@@ -12,12 +12,11 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import format_datetime
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl
 
 import httpx
 import msgspec
 
-from connectors.simulator import Answer, Effect, State, respond
+from connectors.simulator import Answer, Effect, State, parameters_of, respond
 from models.clock import Clock
 
 SKEW_SECONDS = 7200
@@ -27,7 +26,6 @@ PICTURE_BYTES, PICTURES, ROWS, PAGE, OFFSET_MOST, KEYS = 3_145_728, 8, 50, 50, 1
 FILTERS = ("all", "live", "inactive", "deleted", "pending", "rejected", "sold-out")
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 CLAIM = re.compile(r"chữa bệnh|chữa khỏi|đặc trị", re.IGNORECASE)
-PART = re.compile(rb'name="([^"]+)"')
 # A small tree in the documented shape. What food needs in Vietnam is not published: these attributes are assumed.
 LEAVES = {
     12345: "Thực phẩm khác",
@@ -72,9 +70,11 @@ class Simulator:
         "access_token": "sandbox-lazada-access",
         "refresh_token": "sandbox-lazada-refresh",
     }
-    check_seconds = 2.0  # of the quality check; the real one takes up to 24 hours
-    lag_seconds = 2.0  # until a search sees a new item: assumed
+    pace = (0.3, 0.5)
+    check_seconds = 0.3  # of the quality check; the real one takes up to 24 hours
+    lag_seconds = 0.3  # until a search sees a new item: assumed
     token_seconds = 604_800  # of a refreshed one: those of a test app
+    refresh_seconds = 1_209_600
     refused_later: ClassVar[Mapping[str, str]] = {"description": "Chữa bệnh đau lưng."}
     held = 0  # pieces that orders hold of every SKU
 
@@ -193,15 +193,18 @@ class Simulator:
         self._state.put("token", self.credentials["access_token"], 1)
 
     def _refresh(self, fields: Fields) -> Fields:
-        if fields.get("refresh_token") != self.credentials["refresh_token"]:
+        """Each refresh token works once: the documents leave it open, so this is the stricter reading."""
+        latest = self._state.get("refresh", "latest") or self.credentials["refresh_token"]
+        if fields.get("refresh_token") != latest:
             raise Refusal("IllegalRefreshToken", "The specified refresh token is invalid or expired")
-        token = f"5{self._rng.getrandbits(160):040x}"
+        token, refresh = (f"5{self._rng.getrandbits(160):040x}" for _ in range(2))
         self._state.put("token", token, self._now() + self.token_seconds)
+        self._state.put("refresh", "latest", refresh)
         return {
             "access_token": token,
-            "refresh_token": fields["refresh_token"],
+            "refresh_token": refresh,
             "expires_in": self.token_seconds,
-            "refresh_expires_in": "1209600",
+            "refresh_expires_in": str(self.refresh_seconds),
             "country": "vn",
             "account_platform": "seller_center",
             "country_user_info_list": [{"country": "vn", "seller_id": "200168201", "short_code": "VN3ABC"}],
@@ -504,20 +507,9 @@ class Simulator:
 
 def fields_of(request: httpx.Request) -> Fields:
     """All parameters; a picture's bytes under the empty name, as they are not signed."""
-    if request.method == "GET":
-        return dict(parse_qsl(request.url.query.decode(), keep_blank_values=True))
-    kind = request.headers.get("Content-Type", "")
-    if kind.startswith("application/x-www-form-urlencoded") and not request.url.query:
-        return dict(parse_qsl(request.content.decode(), keep_blank_values=True))
-    mark = re.fullmatch(r'multipart/form-data; ?boundary="?([^";]+)"?', kind)
-    if mark is None or request.url.query:
+    fields = parameters_of(request, file="image")
+    if fields is None:
         raise Refusal("MissingParameter", "parameters belong in the form")
-    fields: Fields = {}
-    for part in request.content.split(b"--" + mark[1].encode())[1:-1]:
-        head, _, value = part.partition(b"\r\n\r\n")
-        name = PART.search(head)
-        picture = name is not None and name[1] == b"image" and b"filename=" in head
-        fields["" if picture else name[1].decode() if name else "?"] = value[:-2] if picture else value[:-2].decode()
     return fields
 
 

@@ -149,6 +149,7 @@ class Simulator:
     name = "madeincamau"
     # The contract assumes 60 requests a minute; the sandbox grants ten times that, so that a first run takes seconds.
     quota = (600, 60.0)
+    pace = (0.3, 0.0)
     credentials: Mapping[str, str] = {"client_id": "sandbox", "client_secret": "cha-la-ca-mau"}
     review_seconds = 0.3
     refused_later: Mapping[str, str] = {"description": "Gọi 0912 345 678 để đặt hàng."}
@@ -253,7 +254,7 @@ class Simulator:
         if ends is None or ends <= self._now():
             raise Refusal(401, ("Authorization", "invalid_token"), headers={"WWW-Authenticate": "Bearer"})
 
-    def expire_tokens(self) -> None:
+    def expire(self) -> None:
         for token, _ in self._state.items("token"):
             self._state.delete("token", token)
 

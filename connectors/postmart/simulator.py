@@ -136,6 +136,7 @@ def signature(secret: str, method: str, target: bytes, timestamp: str, body: byt
 class Simulator:
     name = "postmart"
     quota = (600, 60.0)
+    pace = (0.3, 0.5)
     credentials = {"client_id": "hop-thu-cat", "client_secret": "khoa-hop-cat-khong-bi-mat"}  # noqa: RUF012  # constant
     processing_seconds = 0.2
 

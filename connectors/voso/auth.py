@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import Any
 
 import httpx
 from pydantic import BaseModel, SecretStr
 
-from connectors.bodies import Unparsed, parse
+from connectors.bodies import peek
 from connectors.errors import AuthorisationFailed, ConnectorError, Misconfigured, NotSent, Throttled
 from connectors.rate_headers import retry_after
 from connectors.voso.errors import OK, TOKEN_INVALID, error_of, is_envelope
 from models.clock import Clock
-
-SHORT = 4096  # bytes; an error and a token are far shorter
 
 Flow = Generator[httpx.Request, httpx.Response, None]
 Step = Generator[httpx.Request, httpx.Response, str]
@@ -81,36 +79,6 @@ class VosoAuth(httpx.Auth):
             return Misconfigured("redirect", f"HTTP {response.status_code}", field="base_url")
         error = error_of(data) if is_envelope(data) else None
         return error if isinstance(error, AuthorisationFailed) else NotSent("login", f"HTTP {response.status_code}")
-
-
-class Peeked(httpx.SyncByteStream):
-    """A body whose beginning was already looked at."""
-
-    def __init__(self, head: bytes, rest: Iterator[bytes], source: httpx.SyncByteStream) -> None:
-        self._head, self._rest, self._source = head, rest, source
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield self._head
-        yield from self._rest
-
-    def close(self) -> None:
-        self._source.close()
-
-
-def peek(response: httpx.Response) -> Any:
-    """The JSON of a short body, left in place for whoever reads the response next.
-
-    httpx's own `requires_response_body` would use the stream up, and the transport must still read it, bounded.
-    """
-    source = response.stream
-    assert isinstance(source, httpx.SyncByteStream)  # noqa: S101  # only synchronous clients are built here
-    head, rest = b"", iter(source)
-    for chunk in rest:
-        head += chunk
-        if len(head) > SHORT:
-            break
-    response.stream = Peeked(head, rest, source)
-    return Unparsed("long") if len(head) > SHORT else parse(head)
 
 
 def business_code(data: Any) -> int:

@@ -111,6 +111,7 @@ class Route:
 class Simulator:
     name = "voso"
     quota = (600, 60.0)
+    pace = (0.3, 0.0)
     credentials: ClassVar[Mapping[str, str]] = {"username": "sandbox", "password": "sandbox-voso"}
     review_seconds = 0.3
     token_seconds = 86_400.0
@@ -193,7 +194,7 @@ class Simulator:
         self._state.put("token", token, {"kind": kind, "until": until.isoformat()})
         return {"token": token, "expired": until.isoformat()}
 
-    def expire_tokens(self) -> None:
+    def expire(self) -> None:
         for token, _ in self._state.items("token"):
             self._state.delete("token", token)
 

@@ -16,6 +16,7 @@ from models.text import Text, fold
 class Kind(StrEnum):
     PRODUCTS = "products"
     OFFERS = "offers"
+    ENGLISH = "english"
     COMMUNES = "communes"
 
 
@@ -78,6 +79,12 @@ _KNOWN: dict[str, tuple[Parse, tuple[str, ...]]] = {
     "origin": (cells.text, ("origin", "Xuất xứ")),
     "marks": (cells.paragraph, ("marks_and_certificates", "marks", "Nhãn hiệu và chứng nhận", "Chứng nhận")),
     "description": (cells.paragraph, ("description_vi", "description", "Mô tả")),
+    "name_en": (cells.name, ("name_en", "english_name", "Tên tiếng Anh", "Tên sản phẩm tiếng Anh")),
+    "description_en": (cells.paragraph, ("description_en", "Mô tả tiếng Anh")),
+    "ingredients_en": (cells.paragraph, ("ingredients_en", "Thành phần tiếng Anh")),
+    "storage_en": (cells.paragraph, ("storage_en", "Bảo quản tiếng Anh")),
+    "usage_en": (cells.paragraph, ("usage_en", "Hướng dẫn sử dụng tiếng Anh", "Cách dùng tiếng Anh")),
+    "warnings_en": (cells.paragraph, ("warnings_en", "Cảnh báo tiếng Anh")),
     "images": (cells.paragraph, ("images", "image", "Ảnh", "Hình ảnh")),
     **{f"image_{n}": (cells.paragraph, (f"image_{n}", f"Ảnh {n}", f"Ảnh{n}")) for n in range(1, 10)},
     "new_type": (cells.text, ("new_type", "Loại đơn vị mới")),
@@ -90,6 +97,7 @@ _KNOWN: dict[str, tuple[Parse, tuple[str, ...]]] = {
 }
 _FIELD_OF = {fold(name): known for known, (_, names) in _KNOWN.items() for name in names}
 PER_PACK = ("sku", "pack", "gtin", "price", "list_price", "stock")  # one value a pack, separated by ";"
+ENGLISH = ("name_en", "description_en", "ingredients_en", "storage_en", "usage_en", "warnings_en")
 OFFER = ("price", "list_price", "stock", "price_confirmed_on", "illustrative")
 PICTURES = ("images", *(f"image_{n}" for n in range(1, 10)))  # file names beside the sheet, separated by ";"
 COMMUNE = ("new_type", "new_name", "old_type", "old_name")
@@ -142,6 +150,8 @@ def _kind(found: dict[str, Column]) -> Kind | None:
         return None
     if "name" in found:
         return Kind.PRODUCTS
+    if {"product_id", "name_en"} <= found.keys():
+        return Kind.ENGLISH
     return Kind.OFFERS if {"price", "stock"} & found.keys() else None
 
 

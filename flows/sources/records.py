@@ -13,7 +13,7 @@ import msgspec
 
 from flows.sources import columns
 from flows.sources.cells import Cell, Value, same_key
-from flows.sources.columns import OFFER, PER_PACK, PICTURES, Column, Kind, Layout, recognise
+from flows.sources.columns import ENGLISH, OFFER, PER_PACK, PICTURES, Column, Kind, Layout, recognise
 from flows.sources.content import Content, Sheet
 from flows.sources.pictures import MOST, TOO_MANY, Pictures
 from flows.sources.problems import BadValue, RowProblem, SourceRefused, row_problem
@@ -58,8 +58,10 @@ class ProductSaid:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OfferSaid:
-    sku: str
+class RowSaid:
+    """What a sheet adds to a SKU or product that another one gave."""
+
+    key: str
     file: str
     row: int
     fields: dict[str, Any]
@@ -78,7 +80,7 @@ class ProducerSaid:
 
 _pack = msgspec.msgpack.Encoder().encode
 _product = msgspec.msgpack.Decoder(ProductSaid).decode
-_offer = msgspec.msgpack.Decoder(OfferSaid).decode
+_row = msgspec.msgpack.Decoder(RowSaid).decode
 
 
 @dataclass(kw_only=True)
@@ -89,6 +91,7 @@ class Reading:
     rows: int = 0
     products: dict[str, bytes] = field(default_factory=dict)  # same_key of the id ->
     offers: dict[str, bytes] = field(default_factory=dict)  # same_key of the SKU ->
+    english: dict[str, bytes] = field(default_factory=dict)  # same_key of the product id ->
     producers: dict[str, ProducerSaid] = field(default_factory=dict)
     communes: list[dict[str, Any]] = field(default_factory=list)
     set_aside: list[RowProblem] = field(default_factory=list)
@@ -99,14 +102,18 @@ class Reading:
     skus: dict[str, str] = field(default_factory=dict)  # same_key of every SKU given by products -> product key
 
     @property
-    def only_offers(self) -> bool:
-        return bool(self.offers) and not self.products
+    def adds(self) -> bool:
+        """Whether it only speaks of products that others give."""
+        return bool(self.offers or self.english) and not self.products
 
     def product(self, key: str) -> ProductSaid:
         return _product(self.products[key])
 
-    def offer(self, key: str) -> OfferSaid:
-        return _offer(self.offers[key])
+    def offer(self, key: str) -> RowSaid:
+        return _row(self.offers[key])
+
+    def texts(self, key: str) -> RowSaid:
+        return _row(self.english[key])
 
 
 def read(content: Content, name: str, media: Path | None = None) -> Reading:
@@ -121,7 +128,7 @@ def read(content: Content, name: str, media: Path | None = None) -> Reading:
     reading.digest += pictures.mark
     if not reading.rows:
         raise SourceRefused(*_empty(name))
-    if not (reading.products or reading.offers or reading.communes):
+    if not (reading.products or reading.offers or reading.english or reading.communes):
         first = reading.set_aside[0]
         raise SourceRefused(*_nothing_usable(name, first))
     return reading
@@ -145,7 +152,7 @@ def _read_sheet(sheet: Sheet, reading: Reading, pictures: Pictures) -> None:
         return
     at, layout = recognise(head, sheet.file)
     reading.ignored += [h for h in layout.ignored if h not in reading.ignored]
-    take = {Kind.PRODUCTS: _take_product, Kind.OFFERS: _take_offer, Kind.COMMUNES: _take_commune}[layout.kind]
+    take = TAKERS[layout.kind]
     for number, row in enumerate(chain(head[at + 1 :], rows), at + 2):
         if _filled(row):
             reading.rows += 1
@@ -258,7 +265,9 @@ def _take_product(line: _Line, reading: Reading) -> None:
 
 def _product_fields(line: _Line) -> dict[str, Any]:
     line.required("name")
-    fields: dict[str, Any] = {name: _stated(line, name) for name in PRODUCT if line.has(name)}
+    fields: dict[str, Any] = {name: _stated(line, name) for name in (*PRODUCT, *ENGLISH) if line.has(name)}
+    if any(fields.get(name) for name in ENGLISH):
+        fields["english_illustrative"] = False  # beside a product's own texts they are meant
     if line.has("stars") or line.has("evidence"):
         fields["certificate"] = _certificate(line)
     in_alcohol_set = fields.get("set_no") in ALCOHOL_SETS
@@ -422,19 +431,33 @@ def _take_offer(line: _Line, reading: Reading) -> None:
     if fields.get("price") is not None or fields.get("stock") is not None:
         fields["illustrative"] = bool(line.value("illustrative"))
     _check_prices(line, fields)
-    key = same_key(sku)
-    if not line.problems and (key in reading.offers or key in reading.doubled):
-        line.refuse(by, sku, BadValue("twice", *TWICE))
+    _keep_row(reading, reading.offers, line, by, RowSaid(key=sku, file=line.file, row=line.number, fields=fields))
+
+
+def _take_english(line: _Line, reading: Reading) -> None:
+    product_id = line.required("product_id")
+    fields: dict[str, Any] = {name: _stated(line, name) for name in ENGLISH if line.has(name)}
+    if any(fields.values()):
+        line.required("name_en")
+    fields["english_illustrative"] = bool(line.value("illustrative"))
+    said = RowSaid(key=product_id, file=line.file, row=line.number, fields=fields)
+    _keep_row(reading, reading.english, line, "product_id", said)
+
+
+def _keep_row(reading: Reading, kept: dict[str, bytes], line: _Line, by: str, said: RowSaid) -> None:
+    """Of two rows about the same neither is taken."""
+    key = same_key(said.key)
+    if not line.problems and (key in kept or key in reading.doubled):
+        line.refuse(by, said.key, BadValue("twice", *TWICE))
         reading.doubled.add(key)
-        if key in reading.offers:
-            earlier = reading.offer(key)
-            problem = row_problem(earlier.file, earlier.row, line.header(by), earlier.sku, BadValue("twice", *TWICE))
-            _set_aside(reading, [problem], earlier.sku)
-            del reading.offers[key]
+        if key in kept:
+            earlier = _row(kept.pop(key))
+            problem = row_problem(earlier.file, earlier.row, line.header(by), earlier.key, BadValue("twice", *TWICE))
+            _set_aside(reading, [problem], earlier.key)
     if line.problems:
-        _set_aside(reading, line.problems, sku)
+        _set_aside(reading, line.problems, said.key)
     else:
-        reading.offers[key] = _pack(OfferSaid(sku=sku, file=line.file, row=line.number, fields=fields))
+        kept[key] = _pack(said)
 
 
 def _take_commune(line: _Line, reading: Reading) -> None:
@@ -444,6 +467,14 @@ def _take_commune(line: _Line, reading: Reading) -> None:
         reading.set_aside += line.problems
     else:
         reading.communes.append(unit)
+
+
+TAKERS = {
+    Kind.PRODUCTS: _take_product,
+    Kind.OFFERS: _take_offer,
+    Kind.ENGLISH: _take_english,
+    Kind.COMMUNES: _take_commune,
+}
 
 
 def _set_aside(reading: Reading, problems: Iterable[RowProblem], *keys: str) -> None:

@@ -29,6 +29,7 @@ from flows.steps.plan import DUE, Planned, Planner, Selection
 from flows.steps.push import Pusher, Stopped, count_planned
 from flows.steps.report import finish
 from flows.steps.settle import COUNTED, Settler
+from flows.steps.tokens import ending
 from flows.steps.unfinished import Unfinished
 from models.change import ChangeStatus
 from models.database import chunks, reading, writing
@@ -113,6 +114,7 @@ class AccountRun:
                 quota=StoredQuota(self._database, account.name),
                 health=StoredHealth(self._database, account.name),
                 ends=self._begun + context.run_seconds,
+                tokens=account.tokens(self._clock, account.name, self.lease.fence) if account.tokens else None,
             )
             self._client = connector.client(self._session)
         except BaseException:
@@ -311,6 +313,8 @@ class AccountRun:
         self._keep_oddities()
         with reading(self._database) as db:
             finish(db, self.report, self._settler.counts)
+            if self.account.tokens:
+                self.report.problems += ending(db, self.account.name, self._clock.now())
         return self.report
 
     def _keep_oddities(self) -> None:

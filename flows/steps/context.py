@@ -11,9 +11,10 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import httpx
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from connectors.contract import Connector, Policy
+from connectors.tokens import Tokens
 from models.clock import Clock, SystemClock
 
 LEASE_SECONDS = 60.0
@@ -34,6 +35,7 @@ class Account:
     credentials: Any  # the connector's credentials model
     seller: str = ""  # the shop's id there, once it is known: credentials of another shop are refused
     transport: httpx.BaseTransport | None = None
+    tokens: Callable[[Clock, str, Callable[[Connection], None]], Tokens] | None = None  # of (clock, account, fence)
 
     @property
     def shown_mode(self) -> str:

@@ -40,12 +40,14 @@ class Difference(Value, frozen=True, kw_only=True):
     field: str
     ours: Any
     theirs: Any
+    currency: str = "VND"  # of prices
 
 
 def differences(facet: str, ours: Any, theirs: Any) -> tuple[Difference, ...]:
     """Field by field; empty where only spelling differs: NFC, blanks, 250000 as a number or as text."""
+    currency = str(ours.get("currency") or "VND") if isinstance(ours, Mapping) else "VND"
     return tuple(
-        Difference(facet=facet, field=field, ours=here, theirs=there)
+        Difference(facet=facet, field=field, ours=here, theirs=there, currency=currency)
         for field, here, there in _fields(facet, ours, theirs)
         if not same(here, there)
     )
@@ -129,7 +131,8 @@ def _words(difference: Difference, value: Any) -> Text:
     if difference.facet == "images" and isinstance(value, list | tuple):
         return Text(f"{len(value)} ảnh", f"{len(value)} pictures")
     if isinstance(value, int | float | Decimal):
-        told = money(Decimal(str(value))) if difference.facet == "price" else number(Decimal(str(value)))
+        figure = Decimal(str(value))
+        told = money(figure, difference.currency) if difference.facet == "price" else number(figure)
         return Text(told, told)
     if isinstance(value, list | tuple):
         told = ", ".join(map(str, value))

@@ -15,13 +15,13 @@ from typing import Any
 from sqlalchemy import Column, Connection, Row, RowMapping, Table, bindparam, delete, insert, select, update
 
 from flows.sources.cells import decimal_text, same_key
-from flows.sources.columns import OFFER
+from flows.sources.columns import ENGLISH, OFFER
 from flows.sources.labels import PLACEHOLDER, draw, label_of
 from flows.sources.pictures import MOST, keep
 from flows.sources.problems import BadValue, RowProblem, row_problem
 from flows.sources.records import PRODUCT as TEXTS
-from flows.sources.records import OfferSaid, ProducerSaid, ProductSaid, Reading, producer_key
-from models.catalogue import Certificate, CertificateStatus, Image, Money, Producer, Product, Variant
+from flows.sources.records import ProducerSaid, ProductSaid, Reading, RowSaid, producer_key
+from models.catalogue import Certificate, CertificateStatus, English, Image, Money, Producer, Product, Variant
 from models.database import chunks, upsert
 from models.ledger import record
 from models.records import product_of, snapshot_of
@@ -57,7 +57,10 @@ NO_PRODUCT = {
     **dict.fromkeys(TEXTS, ""),
     **dict.fromkeys(("set_no", "alcohol_percent", "producer_id", "certificate", "images")),
     "is_alcohol": False,
+    **dict.fromkeys(ENGLISH, ""),
+    "english_illustrative": False,
 }
+TRANSLATED = (*ENGLISH, "english_illustrative")
 NO_VARIANT = {"pack": "", "gtin": "", "position": 0, **dict.fromkeys(FIGURES), "illustrative": False}
 
 Fields = dict[str, Any]  # values as JSON holds them
@@ -72,12 +75,13 @@ class Gone:
     products: list[str]
     variants: list[str]
     offers: list[str]
+    english: list[str]  # products
     records: list[str]  # all of them as they stand in `source_record`
-    of: int  # products and offers the source gave before
+    of: int  # products, offers and English texts the source gave before
 
     @property
     def count(self) -> int:
-        return len(self.products) + len(self.variants) + len(self.offers)
+        return len(self.products) + len(self.variants) + len(self.offers) + len(self.english)
 
     @property
     def too_many(self) -> bool:
@@ -97,9 +101,9 @@ class Tally:
 def gone_from(db: Connection, source: str, reading: Reading) -> Gone:
     """A row that was set aside still counts as given; where one cannot be told, nothing is gone."""
     earlier = list(db.execute(select(SAID.c.record).where(SAID.c.source == source)).scalars())
-    of = sum(record.startswith(("product:", "offer:")) for record in earlier)
+    of = sum(record.startswith(("product:", "offer:", "english:")) for record in earlier)
     if reading.untold:
-        return Gone(products=[], variants=[], offers=[], records=[], of=of)
+        return Gone(products=[], variants=[], offers=[], english=[], records=[], of=of)
     missing = [record for record in earlier if not _given(record, reading)]
     elsewhere = _in(db, SAID.c.record, missing, SAID.c.record, SAID.c.source)
     missing = sorted(set(missing) - {row.record for row in elsewhere if row.source != source})
@@ -109,7 +113,14 @@ def gone_from(db: Connection, source: str, reading: Reading) -> Gone:
     variants = [sku for sku, product in owners.items() if same_key(product) not in excused]
     waiting = {f"variant:{sku}" for sku, product in owners.items() if same_key(product) in reading.blocked}
     records = [record for record in missing if record not in waiting]
-    return Gone(products=products, variants=variants, offers=_named(missing, "offer"), records=records, of=of)
+    return Gone(
+        products=products,
+        variants=variants,
+        offers=_named(missing, "offer"),
+        english=_named(missing, "english"),
+        records=records,
+        of=of,
+    )
 
 
 def take(
@@ -131,6 +142,7 @@ def take(
     if gone:
         intake.remove(gone, approval)
     intake.offers()
+    intake.english()
     if media:
         intake.show(media)
     return intake.tally
@@ -259,7 +271,7 @@ class _Intake:
             batch.flush(self._db)
             self._advance(len(keys))
 
-    def _take_offer(self, offer: OfferSaid, row: Row[Any], batch: _Batch) -> None:
+    def _take_offer(self, offer: RowSaid, row: Row[Any], batch: _Batch) -> None:
         record, current = f"offer:{row.sku}", _variant_fields(row)
         changes = _figures(batch.changes(record, offer.fields, current), offer.fields, current, self._today)
         batch.note(record, offer.fields, changes, offer.row, self._evidence(offer.file), of=f"variant:{row.sku}")
@@ -269,10 +281,37 @@ class _Intake:
         first = current["price"] is None and current["stock"] is None
         self._count(**{"unchanged" if not changes else "new" if first else "changed": 1})
 
-    def _refuse_unknown(self, offer: OfferSaid) -> None:
+    def _refuse_unknown(self, said: RowSaid) -> None:
         self.tally.unknown_skus = True
         error = BadValue("unknown-sku", *UNKNOWN_SKU)
-        self.tally.set_aside.append(row_problem(offer.file, offer.row, "SKU", offer.sku, error))
+        self.tally.set_aside.append(row_problem(said.file, said.row, "SKU", said.key, error))
+
+    # --- English texts ------------------------------------------------------------------------------------------
+
+    def english(self) -> None:
+        for keys in chunks(sorted(self._reading.english), CHUNK):
+            said = [self._reading.texts(key) for key in keys]
+            rows = _spelled(self._db, said)
+            batch = self._batch([f"english:{row.product_id}" for row in rows.values()])
+            for one in said:
+                if row := rows.get(one.key):
+                    self._take_english(one, row, batch)
+                else:
+                    self._refuse_unknown(one)
+            batch.flush(self._db)
+            self._advance(len(keys))
+
+    def _take_english(self, said: RowSaid, row: Row[Any], batch: _Batch) -> None:
+        """Sample texts never replace real ones."""
+        pid, current = row.product_id, {name: getattr(row, name) for name in TRANSLATED}
+        record, real = f"english:{pid}", current["name_en"] and not current["english_illustrative"]
+        sample = real and said.fields["english_illustrative"]
+        changes = {} if sample else batch.changes(record, said.fields, current)
+        batch.note(record, said.fields, changes, said.row, self._evidence(said.file), of=f"product:{pid}")
+        if changes:
+            batch.write_english(pid, current, changes)
+            self._touched.add(pid)
+        self._count(**{"unchanged" if not changes else "changed" if current["name_en"] else "new": 1})
 
     # --- removal ------------------------------------------------------------------------------------------------
 
@@ -284,6 +323,7 @@ class _Intake:
         self._due |= set(gone.products)
         self._drop_variants(gone.variants)
         self._empty_offers(gone.offers)
+        self._empty_english(gone.english)
         for some in chunks(gone.records, CHUNK):
             self._db.execute(delete(SAID).where(SAID.c.source == self._source, SAID.c.record.in_(some)))
         self.tally.removed = gone.count
@@ -303,6 +343,12 @@ class _Intake:
         nothing = {**dict.fromkeys(FIGURES), "illustrative": False}
         for some in chunks(skus, CHUNK):
             self._db.execute(update(VARIANT).where(VARIANT.c.sku.in_(some)).values(nothing))
+
+    def _empty_english(self, ids: list[str]) -> None:
+        self._touched |= set(ids)
+        for some in chunks(ids, CHUNK):
+            nothing = {name: NO_PRODUCT[name] for name in TRANSLATED}
+            self._db.execute(update(PRODUCT).where(PRODUCT.c.product_id.in_(some)).values(nothing))
 
     # --- what listings are made from ----------------------------------------------------------------------------
 
@@ -339,7 +385,9 @@ class _Intake:
     def _advance(self, done: int) -> None:
         self._done += done
         if self._progress:
-            self._progress(self._source, self._done, len(self._reading.products) + len(self._reading.offers))
+            reading = self._reading
+            whole = len(reading.products) + len(reading.offers) + len(reading.english)
+            self._progress(self._source, self._done, whole)
 
 
 class _Batch:
@@ -351,6 +399,7 @@ class _Batch:
         self._provenance: list[Fields] = []
         self._new_products: list[Fields] = []
         self._products: list[Fields] = []
+        self._english: list[Fields] = []
         self._new_variants: list[Fields] = []
         self._variants: list[Fields] = []
         self._certificates: dict[str, Fields | None] = {}
@@ -397,6 +446,10 @@ class _Batch:
         else:
             self._products.append(row | {"key": pid})
 
+    def write_english(self, pid: str, current: Fields, changes: Fields) -> None:
+        self._remember(pid, current, changes)
+        self._english.append({**current, **changes, "key": pid})
+
     def write_variant(self, sku: str, pid: str, current: Fields | None, changes: Fields) -> None:
         self._remember(sku, current, changes)
         row = {**NO_VARIANT, **(current or {}), **changes}
@@ -411,6 +464,7 @@ class _Batch:
     def flush(self, db: Connection) -> None:
         _insert(db, PRODUCT, self._new_products)
         _update(db, PRODUCT, PRODUCT.c.product_id, self._products)
+        _update(db, PRODUCT, PRODUCT.c.product_id, self._english)
         _insert(db, VARIANT, self._new_variants)
         _update(db, VARIANT, VARIANT.c.sku, self._variants)
         self._flush_certificates(db)
@@ -506,7 +560,7 @@ class _Shelf:
         row = self._products.get(pid)
         if row is None:
             return None
-        kept = {name: getattr(row, name) for name in (*TEXTS, "producer_id")}
+        kept = {name: getattr(row, name) for name in (*TEXTS, *TRANSLATED, "producer_id")}
         now = [c for c in self._certificates[pid] if c.status in CURRENT]
         return kept | {
             "alcohol_percent": decimal_text(row.alcohol_percent),
@@ -595,6 +649,7 @@ class _Snapshots:
             alcohol_percent=None if percent is None else percent.normalize(),
             certificates=tuple(map(_certificate, sorted(self._certificates[pid], key=lambda c: c.id))),
             images=images,
+            english=_english(row),
             **{name: getattr(row, name) for name in TEXTS if name not in ("product_group", "alcohol_percent")},
         )
 
@@ -621,7 +676,7 @@ def _given(record: str, reading: Reading) -> bool:
     kind, _, name = record.partition(":")
     key = same_key(name)
     there: dict[str, Mapping[str, object]]
-    there = {"product": reading.products, "variant": reading.skus, "offer": reading.offers}
+    there = {"product": reading.products, "variant": reading.skus, "offer": reading.offers, "english": reading.english}
     return kind not in there or key in there[kind] or key in reading.blocked
 
 
@@ -713,6 +768,13 @@ def _variant(row: Row[Any]) -> Variant:
     )
 
 
+def _english(row: Row[Any]) -> English | None:
+    if not row.name_en:
+        return None
+    texts = {name.removesuffix("_en"): getattr(row, name) for name in ENGLISH}
+    return English(**texts, illustrative=row.english_illustrative)
+
+
 def _certificate(row: Row[Any]) -> Certificate:
     return Certificate(
         star=row.star,
@@ -749,6 +811,18 @@ def _in(db: Connection, column: Column[Any], values: Sequence[Any], *wanted: Col
     """The rows whose column is one of many values."""
     statement = select(*wanted) if wanted else select(column.table)
     return [row for some in chunks(list(values), CHUNK) for row in db.execute(statement.where(column.in_(some)))]
+
+
+def _spelled(db: Connection, said: Sequence[RowSaid]) -> dict[str, Row[Any]]:
+    """The products meant, by the id as it was said: one that has a single pack is found by cm001 too."""
+    keys = {same_key(one.key): one.key for one in said}
+    packs = _in(db, VARIANT.c.sku_key, sorted(keys), VARIANT.c.sku_key, VARIANT.c.product_id)
+    loose = {keys[row.sku_key]: row.product_id for row in packs}
+    columns = [PRODUCT.c.product_id, *(PRODUCT.c[name] for name in TRANSLATED)]
+    wanted = sorted({*keys.values(), *loose.values()})
+    rows = {row.product_id: row for row in _in(db, PRODUCT.c.product_id, wanted, *columns)}
+    found = {one.key: rows.get(one.key) or rows.get(loose.get(one.key, "")) for one in said}
+    return {key: row for key, row in found.items() if row is not None}
 
 
 def _grouped(rows: list[Row[Any]]) -> defaultdict[str, list[Row[Any]]]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 
 from connectors.contract import Policy
-from models.catalogue import PRICE_FRESH_DAYS, SERVICE_SET, Certificate, Image, Product, Variant
+from models.catalogue import PRICE_FRESH_DAYS, SERVICE_SET, Certificate, English, Image, Money, Product, Variant
 from models.listing import Item, Listing, Problem, Unlistable
 from models.text import Text, day, money
-from models.value import Value
+from models.value import Value, replace
 
 SHOWN_TEXTS = ("name", "description", "ingredients", "storage", "usage", "warnings")
 TOO_OLD = timedelta(days=PRICE_FRESH_DAYS + 1)
@@ -24,11 +24,13 @@ CONTACT = re.compile(
 )
 # The mark and its stars: "OCOP", "#OCOP4", "OCOP 4 sao", "(đạt 3 sao OCOP)", "4 SAO", "★★★★".
 MARK = re.compile(
-    r"\(?\s*(?:đạt\s+)?(?:[3-5]\s*sao\s*)?[_#]*OCOP_*(?:\s*[3-5]\s*(?:sao\b|\*)|[3-5]\b)?\s*\)?"
+    r"\(?\s*(?:đạt\s+)?(?:[3-5][\s-]*(?:sao|stars?)\s*)?[_#]*OCOP_*(?:\s*[3-5][\s-]*(?:sao\b|stars?\b|\*)|[3-5]\b)?\s*\)?"
     r"|\(?\s*(?:đạt\s+)?\b[3-5]\s*sao\b\s*\)?"
+    r"|\(?\s*[3-5]-stars?\b(?!\s+anise)\s*\)?"
     r"|[★⭐]+",
     re.IGNORECASE,
 )
+WHOLE = {"VND", "JPY", "KRW"}  # currencies without a smaller coin
 PROSE = ("ingredients", "shelf_life", "storage", "usage", "warnings", "origin")
 
 
@@ -81,6 +83,8 @@ def _refusals(product: Product, variant: Variant, policy: Policy) -> tuple[Probl
     if variant.illustrative and not policy.sandbox:
         found.append(ILLUSTRATIVE)
     found += _price_refusals(variant)
+    if policy.currency != "VND" and not policy.rate:
+        found.append(_no_rate(policy.currency))
     found += [_contact(field, hit) for field, hit in _contacts(product)]
     return tuple(found)
 
@@ -102,7 +106,8 @@ def _price_refusals(variant: Variant) -> list[Problem]:
 def _contacts(product: Product) -> list[tuple[str, str]]:
     """Every text that a listing may show, with the contact data found in it."""
     texts = ((name, getattr(product, name)) for name in SHOWN_TEXTS)
-    return [(field, hit.group(0)) for field, text in texts if text and (hit := CONTACT.search(text))]
+    abroad = [("english", getattr(product.english, name)) for name in SHOWN_TEXTS] if product.english else []
+    return [(field, hit.group(0)) for field, text in (*texts, *abroad) if text and (hit := CONTACT.search(text))]
 
 
 def _item(product: Product, variant: Variant, certificate: Certificate | None, policy: Policy) -> Item:
@@ -116,8 +121,8 @@ def _item(product: Product, variant: Variant, certificate: Certificate | None, p
         brand=product.brand if certificate else unmarked(product.brand),
         description=description(product, variant, certificate),
         producer=product.producer,
-        price=variant.price,
-        list_price=variant.list_price,
+        price=_abroad(variant.price, policy),
+        list_price=variant.list_price and _abroad(variant.list_price, policy),
         price_confirmed_on=variant.price_confirmed_on,
         stock=variant.stock or 0,
         pack=variant.pack if certificate else unmarked(variant.pack),
@@ -129,13 +134,31 @@ def _item(product: Product, variant: Variant, certificate: Certificate | None, p
         **prose,
         marks=product.marks if certificate else unmarked_parts(product.marks),
         images=_images(product.images, policy),
+        english=_english(product.english, certificate, policy),
     )
+
+
+def _abroad(price: Money, policy: Policy) -> Money:
+    """In the account's currency, rounded up to its smallest coin: never cheaper than the record."""
+    if policy.rate is None or policy.currency == price.currency:
+        return price
+    coin = Decimal(1) if policy.currency in WHOLE else Decimal("0.01")
+    return Money(amount=(price.amount / policy.rate).quantize(coin, ROUND_UP), currency=policy.currency)
+
+
+def _english(texts: English | None, certificate: Certificate | None, policy: Policy) -> English | None:
+    """Sample texts are for the sandbox only; a star needs its certificate in every language."""
+    if texts is None or (texts.illustrative and not policy.sandbox):
+        return None
+    if certificate:
+        return texts
+    return replace(texts, **{name: unmarked_lines(getattr(texts, name)) for name in SHOWN_TEXTS})
 
 
 def unmarked(text: str) -> str:
     """The text without the OCOP mark and its stars, which only a valid certificate allows."""
     upper = text.upper()
-    if "OCOP" not in upper and "SAO" not in upper and "★" not in text and "⭐" not in text:
+    if not any(word in upper for word in ("OCOP", "SAO", "STAR")) and "★" not in text and "⭐" not in text:
         return text
     return " ".join(MARK.sub(" ", text).split()).strip(" -–,;:")
 
@@ -238,6 +261,21 @@ ODD_PRICE = Problem(
     message=Text("Giá phải là số đồng nguyên dương.", "The price must be a whole positive number of đồng."),
     next_step=Text("Sửa giá rồi nhập lại.", "Correct the price and import it again."),
 )
+
+
+def _no_rate(currency: str) -> Problem:
+    return Problem(
+        code="no-rate",
+        field="price",
+        message=Text(
+            f"Gian hàng này bán bằng {currency} nhưng chưa có tỷ giá.",
+            f"This shop sells in {currency} and has no rate.",
+        ),
+        next_step=Text(
+            f"Đặt tỷ giá: “caybeo accounts rate TÊN --currency {currency} --rate SỐ_ĐỒNG”.",
+            f"Set it: “caybeo accounts rate NAME --currency {currency} --rate DONG”.",
+        ),
+    )
 
 
 def withdrawn(sku: str, reason: str) -> Problem:

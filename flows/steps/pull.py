@@ -144,8 +144,8 @@ def pull(database: Engine, home: Path, clock: Clock, *, progress: Progress | Non
             said.append((source, looked))
         else:
             reports[source.name] = looked
-    # Products before the offers that need them; otherwise in order of registration.
-    for source, told in sorted(said, key=lambda pair: pair[1].only_offers):
+    # Products before the offers and texts that need them; otherwise in order of registration.
+    for source, told in sorted(said, key=lambda pair: pair[1].adds):
         reports[source.name] = work.take(source, told)
     for source in sources:
         work.remember(source, reports[source.name])

@@ -252,7 +252,19 @@ def rewrite(file: Path, change: Callable[[dict[str, str]], dict[str, str] | None
 
 def open_shop(home: Path, marketplace: str, base_url: str, credentials: Any, **env: str) -> Said:
     """What an operator types to connect a shop; the rate is what the sandbox grants."""
-    words = ("accounts", "add", ACCOUNT, "-m", marketplace, "--base-url", base_url, "--mode", "api", "--stdin")
+    words = (
+        "accounts",
+        "add",
+        ACCOUNT,
+        "-m",
+        marketplace,
+        "--base-url",
+        base_url,
+        "--mode",
+        "api",
+        "--no-check",
+        "--stdin",
+    )
     return caybeo(home, *words, "--per-minute", "600", "--sandbox", stdin=json.dumps(dict(credentials)), **env)
 
 

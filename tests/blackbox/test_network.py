@@ -42,7 +42,19 @@ def ends_well(shop: Shop) -> None:
 def test_N01_a_name_that_does_not_resolve_stops_this_account_alone(shop: Shop) -> None:
     secrets = json.dumps({"client_id": "a", "client_secret": "b"})
     lost = "https://khong-co-san-nay.invalid/postmart"
-    shop.here("accounts", "add", "xa", "-m", "postmart", "--base-url", lost, "--sandbox", "--stdin", stdin=secrets)
+    shop.here(
+        "accounts",
+        "add",
+        "xa",
+        "-m",
+        "postmart",
+        "--base-url",
+        lost,
+        "--sandbox",
+        "--no-check",
+        "--stdin",
+        stdin=secrets,
+    )
 
     said = shop.here("nightly", "-a", "xa", "-a", ACCOUNT, "--json")
     far, near = said.json["accounts"]

@@ -19,6 +19,7 @@ from prefect.server.events.schemas.automations import EventTrigger as ServerTrig
 from prefect.server.events.schemas.events import ReceivedEvent
 from sqlalchemy import select, update
 
+from connectors.registry import names
 from flows.choices import ALL
 from flows.settings import Settings
 from flows.wiring import open_home
@@ -29,7 +30,7 @@ from models.timetable import STATE
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 
 DEPLOYED = ("nightly", "sync", "resync", "reconcile", "audit", "import", "withdraw", "review")
-ACCOUNTS = {"facebook", "lazada", "madeincamau", "postmart", "voso"}
+ACCOUNTS = set(names())
 RUN_SECONDS = 120
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,18 +20,21 @@ from sqlalchemy import event, select, update
 import connectors.madeincamau.simulator as madeincamau
 import connectors.postmart.simulator as postmart
 import connectors.voso.simulator as voso
-from connectors.contract import Policy
+from connectors.contract import Connector, Policy
 from connectors.registry import connector
 from connectors.simulator import Fault, Sandbox, SandboxTransport
 from connectors.transport import Session
+from flows.safe import Safe
+from flows.settings import Settings
 from flows.steps.context import Account, Context
-from flows.steps.media import MediaShelf
+from flows.steps.media import MediaShelf, known_media
 from flows.steps.night import begin, choose, each, resync
 from flows.steps.plan import DUE, Selection
 from flows.steps.project import project
 from flows.steps.reconcile import reconcile
+from flows.steps.tokens import StoredTokens
 from models import value
-from models.catalogue import Certificate, Image, Money, Producer, Product, Variant
+from models.catalogue import Certificate, English, Image, Money, Producer, Product, Variant
 from models.database import open_database, upsert, writing
 from models.ledger import LEDGER, OUTBOX
 from models.listing import Listing, Remote
@@ -131,7 +135,7 @@ class World:
             for name in marketplaces
         }
         self.wires = {name: Wire(sandbox) for name, sandbox in self.sandboxes.items()}
-        self.policies = dict.fromkeys(self.sandboxes, Policy(sandbox=True, requests_per_minute=100_000))
+        self.policies = {name: trial_policy(connector(name)) for name in self.sandboxes}
         self.credentials = {name: sandbox.marketplace.credentials for name, sandbox in self.sandboxes.items()}
         self._commit: Callable[[object], None] | None = None
         self._open_accounts()
@@ -233,15 +237,18 @@ class World:
         """SKU -> facets of what is live there, read past every fault; a SKU shown twice fails the test at once."""
         self.shown(marketplace)
         found = connector(marketplace)
+        with self.database.connect() as db:
+            known = known_media(db, marketplace)
         session = Session(
             found,
             f"https://sandbox.invalid/{marketplace}",
             found.credentials(**self.sandboxes[marketplace].marketplace.credentials),
             policy=self.policies[marketplace],
             clock=self.clock,
-            media=MediaShelf(self.home / "media", {}),
+            media=MediaShelf(self.home / "media", known),
             rng=random.Random(1),
             transport=SandboxTransport(self.sandboxes[marketplace]),
+            tokens=StoredTokens(self.database, self._safe, self.clock, marketplace, lambda db: None),
         )
         remotes: list[Remote] = [r for page in found.client(session).everything() for r in page]
         session.close()
@@ -361,7 +368,11 @@ class World:
             policy=self.policies[name],
             credentials=found.credentials(**self.credentials[name]),
             transport=self.wires[name],
+            tokens=partial(StoredTokens, self.database, self._safe) if found.rotates else None,
         )
+
+    def _safe(self) -> Safe:
+        return Safe(Settings(home=self.home))
 
     def picture(self, number: int = 0) -> Image:
         """A label whose bytes lie in the home; each number is another picture."""
@@ -445,8 +456,16 @@ def shrimp(number: int, image: Image, *, price: int = 250_000, stock: int = 40, 
         ),
         certificates=(Certificate(star=4, issued_on=date(2025, 1, 23)),),
         images=(image,),
+        english=English(name=f"Rach Goc Dried Shrimp No. {number}", description="Sun dried, from Ca Mau, Vietnam."),
     )
     return value.replace(base, **changes)
+
+
+def trial_policy(found: Connector) -> Policy:
+    """Of a sandbox account that nobody slows down; abroad 100 đồng are worth a unit, so that no price is rounded."""
+    abroad = found.currencies[0] != "VND"
+    rate = Decimal(100) if abroad else None
+    return Policy(sandbox=True, requests_per_minute=100_000, currency=found.currencies[0], rate=rate)
 
 
 def part(report: RunReport, account: str) -> AccountReport:

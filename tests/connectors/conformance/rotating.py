@@ -27,7 +27,7 @@ class Simulator(simulator.Simulator):
             return self._renew(json_of(request)["refresh"])
         return super().handle(request, path)
 
-    def expire_tokens(self) -> None:
+    def expire(self) -> None:
         self._state.put("pair", "ended", True)
 
     def _authorise(self, request: httpx.Request) -> None:

@@ -26,4 +26,4 @@ def test_a_row_for_each_declaration() -> None:
 def test_the_guide_names_every_attribute_that_a_scenario_asks_for() -> None:
     guide = GUIDE.read_text("utf-8")
 
-    assert all(name in guide for name in ("refused_later", "expire_tokens()", "refused_batch()"))
+    assert all(name in guide for name in ("refused_facets", "refused_later", "expire()", "refused_batch()"))

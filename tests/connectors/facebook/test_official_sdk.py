@@ -1,41 +1,20 @@
 """Meta's own client against the simulator: what it sends is what the documents mean."""
 
-import io
-
-import httpx
 import pytest
 
 from connectors.facebook.simulator import Simulator
-from connectors.simulator import SandboxTransport
 
 api = pytest.importorskip("facebook_business.api")
 session = pytest.importorskip("facebook_business.session")
-requests = pytest.importorskip("requests")
+RequestsWire = pytest.importorskip("tests.connectors.requests_wire").RequestsWire
 ProductCatalog = pytest.importorskip("facebook_business.adobjects.productcatalog").ProductCatalog
-
-
-class Wire(requests.adapters.BaseAdapter):
-    def __init__(self, sandbox):
-        super().__init__()
-        self._client = httpx.Client(transport=SandboxTransport(sandbox))
-
-    def send(self, request, **_):
-        answer = self._client.request(request.method, request.url, headers=dict(request.headers), content=request.body)
-        made = requests.Response()
-        made.status_code, made.raw, made.url = answer.status_code, io.BytesIO(answer.content), request.url
-        made.headers.update(answer.headers)
-        made.encoding = "utf-8"
-        return made
-
-    def close(self):
-        self._client.close()
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # its own types do not fit a list of items
 def test_the_official_sdk_is_answered_as_it_expects(shop):
     known = Simulator.credentials
     made = session.FacebookSession(app_secret=known["app_secret"], access_token=known["access_token"])
-    made.requests.mount("https://", Wire(shop.sandbox))
+    made.requests.mount("https://", RequestsWire(shop.sandbox))
     catalog = ProductCatalog(known["catalog_id"], api=api.FacebookAdsApi(made))
     request = {"method": "DELETE", "data": {"id": "A"}}
 

@@ -13,18 +13,20 @@ from urllib.parse import parse_qsl
 import httpx
 
 from connectors.contract import Policy
+from connectors.iop import Credentials
 from connectors.lazada import CONNECTOR
-from connectors.lazada.auth import Credentials
 from connectors.lazada.client import LazadaClient
 from connectors.lazada.mapping import project
 from connectors.lazada.simulator import Simulator
 from connectors.simulator import Sandbox, SandboxTransport
+from connectors.tokens import Tokens
 from connectors.transport import Session
 from models.catalogue import Certificate, Image, Money, Producer
 from models.change import Change, Kind
 from models.listing import FACETS, Item, Listing
 from models.outcome import Outcome, Result
 from models.value import replace
+from models.window import QuotaStore
 from tests.connectors.stall import Pieces
 from tests.scenarios.world import HandClock
 
@@ -79,21 +81,26 @@ class Shop:
         self.clock = HandClock(BEGIN)
         self.sandbox = Sandbox(Simulator, clock=self.clock, seed=1)
         self.simulator: Simulator = self.sandbox.marketplace
+        self.simulator.check_seconds = self.simulator.lag_seconds = 2.0  # slow enough to be seen
         self.wire = Wire(self.sandbox)
         self.media = Pictures()
         self.sessions: list[Session] = []
         self.client = self.open()
 
-    def open(self, **credentials: str) -> LazadaClient:
+    def open(
+        self, *, tokens: Tokens | None = None, quota: QuotaStore | None = None, **known: str | None
+    ) -> LazadaClient:
         session = Session(
             CONNECTOR,
             "https://sandbox.invalid/lazada",
-            Credentials(**{**Simulator.credentials, **credentials}),
+            Credentials(**{**Simulator.credentials, **known}),
             policy=Policy(sandbox=True),
             clock=self.clock,
             media=self.media,
             rng=random.Random(1),
             transport=self.wire,
+            tokens=tokens,
+            quota=quota,
         )
         self.sessions.append(session)
         return LazadaClient(session)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
-from connectors.errors import AuthorisationFailed, ClockSkew, Misconfigured, problem_of
-from connectors.lazada.auth import Credentials, SignedForms, is_genuine, sign
+from connectors.errors import AuthorisationFailed, ClockSkew, Misconfigured, NotRecorded, NotSent, problem_of
+from connectors.iop import is_genuine, sign
+from connectors.lazada.auth import token_root
 from connectors.lazada.simulator import Simulator
+from connectors.tokens import InMemory
 from tests.connectors.lazada.shop import BEGIN, create, listing
-from tests.scenarios.world import HandClock
 
 XML = (
     "<Request><Product><PrimaryCategory>12345</PrimaryCategory><Images><Image>https://vn-live-02.slatic.net/p/aa11.jpg"
@@ -103,22 +104,159 @@ def test_a_get_bears_its_parameters_in_the_query_and_a_post_in_its_form(shop):
     assert kinds["POST"].startswith("application/x-www-form-urlencoded")
 
 
-def test_an_expired_token_asks_to_authorise_again_and_stops_the_account(shop):
+def test_an_expired_token_is_renewed_once_and_the_refused_call_alone_repeated(shop):
     shop.simulator.expire()
 
+    shop.client.check()
+    shop.client.check()
+
+    assert shop.wire.calls == ["/seller/get", "/auth/token/refresh", "/seller/get", "/seller/get"]
+
+
+def test_an_expired_token_without_another_asks_to_authorise_again_and_stops_the_account(shop):
+    shop.simulator.expire()
+    client = shop.open(refresh_token=None)
+
     with pytest.raises(AuthorisationFailed) as caught:
-        shop.client.check()
-    asked = len(shop.wire.calls)
+        client.check()
     with pytest.raises(AuthorisationFailed):
-        shop.client.check()
+        client.check()
 
     assert "ủy quyền lại" in problem_of(caught.value).next_step.vi
-    assert (asked, len(shop.wire.calls)) == (1, 1)
+    assert shop.wire.calls == ["/seller/get"]
+
+
+def test_a_used_refresh_token_asks_to_authorise_again_and_is_not_tried_twice(shop):
+    shop.simulator.expire()
+    shop.open().check()
+    shop.wire.calls.clear()
+    client = shop.open()  # knows only the first pair
+
+    with pytest.raises(AuthorisationFailed) as caught:
+        client.check()
+    with pytest.raises(AuthorisationFailed):
+        client.check()
+
+    assert caught.value.code == "IllegalRefreshToken"
+    assert shop.wire.calls == ["/seller/get", "/auth/token/refresh"]
+
+
+def test_a_token_is_renewed_two_days_before_its_end(shop):
+    shop.simulator.expire()
+    shop.client.check()
+    shop.clock.advance(seconds=shop.simulator.token_seconds - 48 * 3600)
+    shop.wire.calls.clear()
+
+    shop.client.check()
+    shop.client.check()
+
+    assert shop.wire.calls == ["/auth/token/refresh", "/seller/get", "/seller/get"]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_token_that_still_works_does_until_its_end_where_no_other_is_to_be_had(shop, status):
+    shop.simulator.expire()
+    shop.client.check()
+    shop.clock.advance(seconds=shop.simulator.token_seconds - 3600)
+    shop.wire.before = lambda request: httpx.Response(status) if "/auth/" in request.url.path else None
+
+    shop.client.check()
+
+
+def test_a_renewal_without_an_answer_is_tried_once_more_and_no_oftener(shop):
+    shop.simulator.expire()
+    shop.wire.before = lambda request: httpx.Response(503) if "/auth/" in request.url.path else None
+    for _ in range(4):
+        with pytest.raises(NotSent):
+            shop.client.check()
+
+    assert shop.count("/auth/token/refresh") == 2
+
+
+@pytest.mark.parametrize("body", [{"code": "0"}, {"code": "0", "access_token": 5}, {}, []])
+def test_a_renewal_of_another_shape_gives_no_token(shop, body):
+    shop.simulator.expire()
+    shop.wire.before = lambda request: httpx.Response(200, json=body) if "/auth/" in request.url.path else None
+
+    with pytest.raises(NotSent):
+        shop.client.check()
+
+
+def test_a_pair_is_kept_before_it_is_used(shop):
+    shop.simulator.expire()
+    tokens, seen = InMemory(), []
+    shop.wire.before = lambda request: seen.append((shop.wire.calls[-1], tokens.read()))
+    client = shop.open(tokens=tokens)
+
+    client.check()
+
+    asked, used = seen[-2:]
+    assert asked == ("/auth/token/refresh", None)
+    assert used[1].access in shop.wire.forms[-1]["access_token"]
+    assert used[1].ends - shop.clock.now() == timedelta(seconds=shop.simulator.token_seconds)
+
+
+def test_a_pair_that_could_not_be_kept_is_not_used_and_kept_once_there_is_room(shop):
+    class Full(InMemory):
+        full = True
+
+        def save(self, pair):
+            if self.full:
+                raise NotRecorded("full")
+            super().save(pair)
+
+    shop.simulator.expire()
+    tokens = Full()
+    client = shop.open(tokens=tokens)
+    with pytest.raises(NotRecorded):
+        client.check()
+    assert shop.count("/auth/token/refresh") == 1
+    used = {form.get("access_token") for form in shop.wire.forms} - {None}
+    assert used == {Simulator.credentials["access_token"]}
+
+    tokens.full = False
+    client.check()
+
+    assert shop.count("/auth/token/refresh") == 1
+    assert tokens.read().access == shop.wire.forms[-1]["access_token"]
+
+
+def test_another_process_may_have_renewed_the_tokens_meanwhile(shop):
+    tokens = InMemory()
+    first, second = shop.open(tokens=tokens), shop.open(tokens=tokens)
+    second.check()
+    shop.simulator.expire()
+    first.check()
+    shop.wire.calls.clear()
+
+    second.check()
+
+    assert shop.wire.calls == ["/seller/get", "/seller/get"]
+
+
+def test_the_earlier_end_of_the_same_refresh_token_counts(shop):
+    tokens = InMemory()
+    client = shop.open(tokens=tokens)
+    same = {"code": "0", "access_token": "x", "refresh_token": Simulator.credentials["refresh_token"]}
+    answers = [same | {"expires_in": 60, "refresh_expires_in": seconds} for seconds in ("86400", 864_000, 9_000_000)]
+
+    def answer(request):
+        if "/auth/" in request.url.path:
+            return httpx.Response(200, json=answers.pop(0))
+        return httpx.Response(200, json={"code": "IllegalAccessToken"})
+
+    shop.wire.before = answer
+    for _ in range(2):
+        with pytest.raises(AuthorisationFailed):
+            client.check()
+        client = shop.open(tokens=tokens)
+
+    assert tokens.read().refresh_ends == BEGIN + timedelta(days=1)
 
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("app_key", Misconfigured), ("app_secret", Misconfigured), ("access_token", AuthorisationFailed)],
+    [("app_key", Misconfigured), ("app_secret", Misconfigured)],
 )
 def test_each_wrong_credential_stops_the_account(shop, name, kind):
     with pytest.raises(kind):
@@ -142,18 +280,11 @@ def test_a_clock_that_stays_wrong_says_so(shop):
         shop.client.check()
 
 
-def test_a_refresh_is_signed_for_the_token_host_and_gives_a_new_pair(shop):
-    auth = SignedForms(Credentials(**Simulator.credentials), HandClock(BEGIN))
-
-    asked = auth.refresh(httpx.Request("GET", "https://api.lazada.vn/rest/seller/get"))
-    inside = httpx.Request(
-        "POST", "https://x/lazada/rest/auth/token/refresh", headers=asked.headers, content=asked.content
+def test_tokens_have_a_host_of_their_own_where_lazada_is_the_real_one():
+    assert token_root(httpx.URL("https://api.lazada.vn/rest/seller/get")) == "https://auth.lazada.com/rest"
+    assert (
+        token_root(httpx.URL("http://127.0.0.1:8800/lazada/rest/seller/get?a=b")) == "http://127.0.0.1:8800/lazada/rest"
     )
-    answer = shop.sandbox.handle(inside).json()
-
-    assert str(asked.url) == "https://auth.lazada.com/rest/auth/token/refresh"
-    assert answer["code"] == "0"
-    shop.open(access_token=answer["access_token"]).check()
 
 
 def test_seconds_are_no_timestamp(shop):

@@ -6,8 +6,9 @@ import httpx
 import msgspec
 import pytest
 
-from connectors.errors import AuthorisationFailed, Throttled, Unanswered
+from connectors.errors import Throttled, Unanswered
 from connectors.simulator import Fault
+from connectors.throttle import InMemory
 from models.change import Kind
 from models.listing import FACETS, facet_hash
 from models.outcome import Outcome
@@ -451,12 +452,12 @@ def test_errors_of_the_edge_are_no_success(shop, fault):
         shop.push(update(listing(stock=2), done, "stock"))
 
 
-def test_an_expired_token_in_the_midst_of_a_push_raises(shop):
+def test_a_token_that_ends_in_the_midst_of_a_push_is_renewed(shop):
     [done] = shop.live(listing())
     shop.simulator.expire()
 
-    with pytest.raises(AuthorisationFailed):
-        shop.push(update(listing(stock=2), done, "stock"))
+    assert outcomes(shop.push(update(listing(stock=2), done, "stock"))) == [Outcome.ACKNOWLEDGED]
+    assert shop.count("/auth/token/refresh") == 1
 
 
 def test_the_declared_rate_stays_inside_a_quota_of_as_much(shop):
@@ -466,3 +467,25 @@ def test_the_declared_rate_stays_inside_a_quota_of_as_much(shop):
         shop.push(update(listing(stock=stock), done, "stock"))
 
     assert shop.sandbox.show()["requests"]["refused"] == 0
+
+
+def test_a_ban_told_under_http_200_holds_every_process_of_the_account(shop):
+    quota = InMemory()
+    one, other = shop.open(quota=quota), shop.open(quota=quota)
+    shop.simulator.will_fail("/seller/get", "ApiCallLimit", "this ban will last 300 seconds")
+
+    for client in (one, other):
+        with pytest.raises(Throttled):
+            client.check()
+
+    assert shop.count("/seller/get") == 1
+    shop.clock.advance(seconds=301)
+    other.check()
+
+
+def test_a_description_of_the_longest_kind_is_sent(shop):
+    """Encoded it has more than the 64 KiB that a query may hold."""
+    [done] = shop.live(listing(description="ế" * 20_000))
+
+    assert done.outcome is Outcome.ACKNOWLEDGED
+    assert "ế" * 20_000 in shop.shown()[0]["payload"]["attributes"]["description"]

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 import pytest
 
-from connectors.lazada.auth import sign
+from connectors.iop import sign
 from connectors.lazada.simulator import Simulator
 from tests.connectors.lazada.shop import KEY, Shop, create, listing
 

@@ -358,3 +358,77 @@ def test_a_snapshot_is_json_of_the_whole_product(database, home, clock, tmp_path
     (row,) = rows(database, ProductRow)
     assert json.loads(row["snapshot"])["alcohol_percent"] == "29.5"
     assert row["revision"] == 1
+
+
+# --- English texts ----------------------------------------------------------------------------------------------------
+
+NAMES = ("product_id", "name_en", "description_en", "illustrative")
+
+
+def test_english_texts_come_in_a_sheet_of_their_own(database, home, clock, tmp_path):
+    account(database)
+    import_file(database, home, sheet(tmp_path / "a.csv", ("product_id", "name"), ("A1", "Tôm khô")), clock)
+    nothing_due(database)
+
+    report = import_file(database, home, sheet(tmp_path / "b.csv", NAMES, ("a1", "Dried Shrimp", "Good.", "1")), clock)
+
+    english = product(database, "A1").english
+    assert (report.new, report.set_aside) == (1, [])
+    assert (english.name, english.description, english.illustrative) == ("Dried Shrimp", "Good.", True)
+    assert due(database) == {"A1"}
+
+
+def test_english_texts_may_stand_beside_the_product(database, home, clock, tmp_path):
+    file = sheet(tmp_path / "a.csv", ("product_id", "name", "Tên tiếng Anh"), ("A1", "Tôm khô", "Dried Shrimp"))
+
+    import_file(database, home, file, clock)
+
+    assert product(database, "A1").english.name == "Dried Shrimp"
+    assert not product(database, "A1").english.illustrative
+
+
+def test_sample_texts_never_replace_real_ones_and_give_way_to_them(database, home, clock, tmp_path):
+    import_file(database, home, sheet(tmp_path / "a.csv", ("product_id", "name"), ("A1", "Tôm khô")), clock)
+    said = []
+    for name, sample in (("Sample", "1"), ("Real", ""), ("Other sample", "1")):
+        import_file(database, home, sheet(tmp_path / "b.csv", NAMES, ("A1", name, "", sample)), clock)
+        said.append((product(database, "A1").english.name, product(database, "A1").english.illustrative))
+
+    assert said == [("Sample", True), ("Real", False), ("Real", False)]
+
+
+def test_english_texts_of_an_unknown_or_doubled_product_are_set_aside(database, home, clock, tmp_path):
+    import_file(database, home, sheet(tmp_path / "a.csv", ("product_id", "name"), ("A1", "Tôm khô")), clock)
+    said = [("A1", "One", "", ""), ("a1", "Other", "", ""), ("A2", "Unknown", "", ""), ("A1 ", "", "No name.", "")]
+
+    report = import_file(database, home, sheet(tmp_path / "b.csv", NAMES, *said), clock)
+
+    told = sorted((p.row, p.column) for p in report.set_aside)
+    assert told == [(2, "product_id"), (3, "product_id"), (4, "SKU"), (5, "name_en")]
+    assert product(database, "A1").english is None
+
+
+def test_a_product_dropped_by_its_list_goes_although_its_english_texts_are_still_given(database, home, clock, tmp_path):
+    file = sheet(tmp_path / "a.csv", ("product_id", "name"), ("A1", "Tôm khô"), ("A2", "Cua"))
+    for source in (file, sheet(tmp_path / "b.csv", NAMES, ("A1", "Dried Shrimp", "", ""))):
+        add_source(database, str(source), clock)
+    pull(database, home, clock)
+    sheet(tmp_path / "a.csv", ("product_id", "name"), ("A2", "Cua"))
+
+    pull(database, home, clock)
+
+    assert [row["product_id"] for row in rows(database, ProductRow) if row["removed_at"]] == ["A1"]
+
+
+def test_english_texts_that_their_source_no_longer_gives_are_taken_back(database, home, clock, tmp_path):
+    file = sheet(tmp_path / "a.csv", ("product_id", "name"), ("A1", "Tôm khô"), ("A2", "Cua"))
+    texts = sheet(tmp_path / "b.csv", NAMES, ("A1", "Dried Shrimp", "", ""), ("A2", "Crab", "", ""))
+    for source in (file, texts):
+        add_source(database, str(source), clock)
+    pull(database, home, clock)
+    sheet(tmp_path / "b.csv", NAMES, ("A2", "Crab", "", ""))
+
+    pull(database, home, clock)
+
+    assert product(database, "A1").english is None
+    assert product(database, "A2").english.name == "Crab"

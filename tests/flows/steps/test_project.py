@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace as replace_policy
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,6 +18,7 @@ from flows.steps.project import Projection, project
 from models.catalogue import (
     Certificate,
     CertificateStatus,
+    English,
     Image,
     Money,
     Product,
@@ -419,3 +421,65 @@ def test_the_same_record_on_the_same_day_is_the_same_listing(name: str, given: P
     assert again == first
     if isinstance(first.listing, Listing):
         assert facet_hash(again.listing.facets) == facet_hash(first.listing.facets)  # type: ignore[union-attr]  # same
+
+
+# --- abroad -----------------------------------------------------------------------------------------------------------
+
+ABROAD = "Sun dried.\n4-star OCOP product (5-star)"
+ENGLISH = English(name="Dried Shrimp, OCOP 4 star", description=ABROAD, usage="Soak.")
+
+
+@pytest.mark.parametrize(
+    ("currency", "rate", "price", "wanted"),
+    [
+        ("USD", Decimal(26_000), 620_000, Decimal("23.85")),  # 23.846…
+        ("USD", Decimal(25_000), 250_000, Decimal("10.00")),
+        ("SGD", Decimal("20123.45"), 1, Decimal("0.01")),
+        ("JPY", Decimal("168.45"), 620_000, Decimal(3681)),  # no smaller coin
+    ],
+)
+def test_a_price_abroad_is_rounded_up_to_a_coin(currency: str, rate: Decimal, price: int, wanted: Decimal) -> None:
+    policy = replace_policy(SANDBOX, currency=currency, rate=rate)
+
+    shown_there = item(offered(price=Money(amount=Decimal(price)), list_price=Money(amount=Decimal(price * 2))), policy)
+
+    assert shown_there.price == Money(amount=wanted, currency=currency)
+    assert shown_there.list_price is not None
+    assert shown_there.list_price.currency == currency
+
+
+def test_a_shop_abroad_without_a_rate_shows_nothing() -> None:
+    assert shown(product(), replace_policy(SANDBOX, currency="USD")) == ("no-rate",)
+
+
+@pytest.mark.parametrize(
+    ("certificates", "name", "description"),
+    [
+        ((STARRED,), "Dried Shrimp, OCOP 4 star", ABROAD),
+        ((), "Dried Shrimp", "Sun dried.\nproduct"),
+    ],
+)
+def test_a_star_needs_its_certificate_in_english_too(certificates: Any, name: str, description: str) -> None:
+    english = item(replace(product(), english=ENGLISH, certificates=certificates)).english
+
+    assert english is not None
+    assert (english.name, english.description, english.usage) == (name, description, "Soak.")
+
+
+@pytest.mark.parametrize("said", ["star anise", "5 star anise pods", "3-star anise", "starch 4 g"])
+def test_star_anise_is_no_star(said: str) -> None:
+    english = item(replace(product(certificates=()), english=English(name="Salt", ingredients=said))).english
+
+    assert english is not None
+    assert english.ingredients == said
+
+
+def test_sample_texts_are_for_the_sandbox_only() -> None:
+    sample = replace(offered(illustrative=False), english=replace(ENGLISH, illustrative=True))
+
+    assert item(sample, SANDBOX).english is not None
+    assert item(sample, LIVE).english is None
+
+
+def test_contact_data_in_english_keeps_an_item_off() -> None:
+    assert shown(replace(product(), english=replace(ENGLISH, usage="See www.shop.example"))) == ("contact-in-text",)

@@ -1,0 +1,402 @@
+"""Calls of one account: one listing per SKU, found by model number before it is created, named by product id after."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from connectors.alibaba.categories import BY_ID
+from connectors.alibaba.errors import (
+    GONE,
+    Locked,
+    SomeRefused,
+    lacking,
+    not_published,
+    several_variants,
+    unready,
+)
+from connectors.alibaba.products import (
+    Attribute,
+    Branch,
+    Found,
+    Hosted,
+    Made,
+    Product,
+    Schema,
+    Verdict,
+    full,
+    inside,
+    is_true,
+    remote_of,
+)
+from connectors.contract import Seller
+from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
+from connectors.iop import FORM
+from connectors.transport import Reply, Session
+from models.change import Change, Kind
+from models.listing import FACETS, Facets, Remote, facet_hash
+from models.outcome import Outcome, Result
+from models.text import fold
+from models.value import replace
+
+PAGE = 20
+OFFERED, REVIEWED = ("price", "stock"), {"content", "images"}
+DOWN = (Kind.DELIST, Kind.CLOSE)
+ID = re.compile(r"[0-9]{1,19}")
+JPEG = b"\xff\xd8\xff"
+OFFLINE, ONLINE = "offline", "online"
+
+
+class AlibabaClient:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._leaves: dict[int, dict[str, str]] = {}  # of the live tree: parent -> id -> name
+        self._schemas: dict[int, list[Attribute]] = {}
+        self._shown: dict[str, str] = {}  # URL -> sha256 of the picture that was uploaded
+
+    def check(self) -> Seller:
+        """That the tokens may read; whose they are no call says, so the credentials' own word counts."""
+        next(self._pages({}, size=1), None)
+        account: str = self._session.credentials.account_id
+        return Seller(id=account, name=account)
+
+    def push(self, changes: Sequence[Change]) -> list[Result]:
+        """Every change by itself, except what is taken down, which shares a call.
+
+        Once something was written an error speaks of its own change alone: were it raised, what is known of the others
+        would be lost.
+        """
+        down = [change for change in changes if change.kind in DOWN]
+        parts = [[change] for change in changes if change.kind not in DOWN] + ([down] if down else [])
+        results: list[Result] = []
+        for number, part in enumerate(parts):
+            try:
+                results += self._take_down(part) if part is down else [self._do(part[0])]
+            except ConnectorError as error:
+                if not results and not isinstance(error, Refused | Conflict):
+                    raise
+                results += [self._judged(change, error) for change in part]
+                if not isinstance(error, Refused | Conflict):
+                    rest = [change for later in parts[number + 1 :] for change in later]
+                    return results + [_result(change, Outcome.DEFERRED, error) for change in rest]
+        return results
+
+    def poll(self, pending: Sequence[Result]) -> list[Result]:
+        return [self._verdict(result) for result in pending]
+
+    def fetch(self, keys: Sequence[str]) -> list[Remote]:
+        """Several listings may bear one model number: nothing there forbids it."""
+        searches = {key: self._pages({"model_number": key}) for key in keys}
+        return [r for key, pages in searches.items() for page in pages for r in page if r.key == key]
+
+    def everything(self) -> Iterator[list[Remote]]:
+        return self._pages({})
+
+    # Writing
+
+    def _judged(self, change: Change, error: ConnectorError) -> Result:
+        """A conflict is looked up like a doubt: what is there then decides."""
+        if isinstance(error, Locked):
+            return replace(_result(change, Outcome.DEFERRED, error), until=self._session.clock.now() + error.lasts)
+        if isinstance(error, Refused):
+            self._forget_pictures(change, error)
+            return _result(change, Outcome.REJECTED, error)
+        doubtful = isinstance(error, Unanswered | Conflict)
+        return _result(change, Outcome.UNKNOWN if doubtful else Outcome.DEFERRED, error)
+
+    def _forget_pictures(self, change: Change, error: Refused) -> None:
+        """The photo bank may have lost one: whoever tries again uploads them anew."""
+        for sha in change.listing.get("images", ()) if error.field == "images" else ():
+            self._session.media.remember(sha, "")
+
+    def _do(self, change: Change) -> Result:
+        remote = self._there(change)
+        if remote is not None:
+            return self._bring(change, remote)
+        if change.kind is not Kind.CREATE:
+            raise Conflict("gone", change.remote_id)
+        return self._create(change)
+
+    def _there(self, change: Change) -> Remote | None:
+        """An id that is known counts more than a search, which lags; a create may take over what bears our SKU."""
+        known = self._read(change.remote_id) if ID.fullmatch(change.remote_id) else None
+        if known is not None or change.kind is not Kind.CREATE:
+            return known
+        named = self.fetch([change.key])
+        if len(named) > 1:
+            raise Conflict("several-listings", ", ".join(remote.remote_id for remote in named))
+        return named[0] if named else None
+
+    def _create(self, change: Change) -> Result:
+        """A product id says that it was taken, not that it is published."""
+        self._ready(change.listing["content"])
+        product = _text(self._product(change))
+        reply = self._write("listing", "/alibaba/icbu/product/listing/v2", {"product_info": product}, repeatable=False)
+        made = reply.read(Made, {"data": inside(reply, "data")})
+        return _accepted(replace(change, remote_id=str(made.data)))
+
+    def _bring(self, change: Change, remote: Remote) -> Result:
+        """Sends what differs from what is there, and no more: each text that is written begins a review."""
+        if "variants" in remote.facets["content"]:
+            raise several_variants(remote.remote_id)
+        facets = change.facets if change.kind is Kind.UPDATE else FACETS
+        known = replace(change, remote_id=remote.remote_id, listing=_mixed(change, remote, facets))
+        again = remote.status == "rejected" or remote.key != change.key
+        due = [f for f in facets if again or facet_hash(remote.facets[f]) != facet_hash(change.listing[f])]
+        result = self._update(known) if REVIEWED.intersection(due) else self._edit(known, due)
+        if remote.status == "hidden" and change.kind is not Kind.UPDATE:
+            self._show(known)
+        reviewed = change.kind is not Kind.UPDATE or REVIEWED.intersection(change.facets)
+        return _accepted(known) if reviewed and remote.status == "pending" else result
+
+    def _update(self, change: Change) -> Result:
+        """The whole listing: whether what is left out keeps its value is told in two ways."""
+        self._ready(change.listing["content"])
+        product = self._product(change)
+        product["basic_info"]["product_id"] = int(change.remote_id)
+        asked = {"product_info": _text(product)}
+        self._write("update", "/alibaba/icbu/product/update/v2", asked, repeatable=False)
+        return _accepted(change)
+
+    def _edit(self, change: Change, facets: Sequence[str]) -> Result:
+        """Price, then stock, each by its own call; what was taken counts even where the other is not."""
+        done: list[str] = []
+        for facet in (name for name in OFFERED if name in facets):
+            try:
+                self._offer(change, facet)
+            except Refused as error:
+                if not done or change.kind is not Kind.UPDATE:
+                    raise
+                return replace(_result(change, Outcome.ACKNOWLEDGED, error), facets=tuple(done))
+            done.append(facet)
+        return _result(change, Outcome.ACKNOWLEDGED)
+
+    def _offer(self, change: Change, facet: str) -> None:
+        value, asked = change.listing[facet], {"product_id": change.remote_id}
+        if facet == "price":
+            self._write("price", "/icbu/product/edit-price", asked | {"price": _text(_price(value))})
+        else:
+            self._write("stock", "/icbu/product/edit-inventory", asked | {"inventory": str(value["inventory"])})
+
+    def _show(self, change: Change) -> None:
+        error = self._switch([change.remote_id], ONLINE).get(change.remote_id)
+        if error is not None:
+            raise error
+
+    def _take_down(self, changes: Sequence[Change]) -> list[Result]:
+        named = [change.remote_id for change in changes if ID.fullmatch(change.remote_id)]
+        errors = self._switch(named, OFFLINE) if named else {}
+        return [self._taken_down(change, errors.get(change.remote_id)) for change in changes]
+
+    def _taken_down(self, change: Change, error: ConnectorError | None) -> Result:
+        """What is refused because of its state may be down already, or be gone."""
+        if not ID.fullmatch(change.remote_id):
+            error = Conflict("no-product-id")
+        elif isinstance(error, Conflict):
+            remote = self._read(change.remote_id)
+            error = None if remote is None or remote.status in ("hidden", "rejected") else error
+        return self._judged(change, error) if error else _result(change, Outcome.ACKNOWLEDGED)
+
+    def _switch(self, ids: list[str], action: str) -> dict[str, ConnectorError]:
+        """Why each product was not switched; one that the answer does not name is in doubt."""
+        asked = {"product_id_list": _text([int(one) for one in ids]), "action": action}
+        try:
+            reply = self._call("status", "/alibaba/icbu/product/batch/update/status", asked)
+            done, errors = {str(one) for one in reply.read(list, inside(reply, "updated_product_ids"))}, {}
+        except SomeRefused as refused:
+            done, errors = refused.done, refused.refused
+            for error in errors.values():
+                self._session.heard("status", error)
+        return {one: errors.get(one) or Unanswered("not-named") for one in ids if one in errors or one not in done}
+
+    def _product(self, change: Change) -> dict[str, Any]:
+        """A listing in the fields of Product V2; prices are numbers there."""
+        content, facets = change.listing["content"], change.listing
+        template = self._session.credentials.shipping_template_id
+        attributes = content["attributes"].items()
+        return {
+            "basic_info": {
+                **{name: content[name] for name in ("title", "keywords", "description")},
+                "language": "en_US",
+                "model_number": change.key,
+                "product_image": [{"image_url": self._url(sha)} for sha in facets["images"]],
+            },
+            "category_info": {
+                "category_id": content["category_id"],
+                "attributes": [{"attribute_name": name, "attribute_value": value} for name, value in attributes],
+            },
+            "trade_info": {
+                "moq": content["moq"],
+                "unit": content["unit"],
+                "price": _price(facets["price"]),
+                "inventory": facets["stock"]["inventory"],
+            },
+            "logistics_info": {
+                **({"shipping_template_id": template} if template else {}),
+                "weight": content["weight"],
+                "dimension": content["dimension"],
+            },
+        }
+
+    def _ready(self, content: Facets) -> None:
+        """Whether the live tree and its attributes are those of our table. Raises Refused."""
+        number = content["category_id"]
+        ours = BY_ID.get(number)
+        if ours is None or fold(self._leaves_under(ours.parent).get(str(number), "")) != fold(ours.name):
+            raise unready(number)
+        if number not in self._schemas:
+            reply = self._call("schema", "/alibaba/icbu/category/attribute/get/v2", {"category_id": str(number)})
+            self._schemas[number] = reply.read(Schema, inside(reply, "data")).category_attributes
+        sent = content["attributes"]
+        wrong = [a.attribute_name for a in self._schemas[number] if not a.takes(sent.get(a.attribute_name))]
+        if wrong:
+            raise lacking(wrong)
+
+    def _leaves_under(self, parent: int) -> dict[str, str]:
+        if parent not in self._leaves:
+            asked = {"parent_category_id": str(parent)}
+            reply = self._call("tree", "/alibaba/icbu/category/get/v2", asked)
+            found = reply.read(list[Branch], inside(reply, "data"))
+            self._leaves[parent] = {str(b.category_id): b.category_name for b in found if is_true(b.leaf_category)}
+        return self._leaves[parent]
+
+    def _url(self, sha: str) -> str:
+        """Of a picture of ours; somebody else's is a URL already."""
+        if sha.startswith("https:"):
+            return sha
+        media = self._session.media
+        url = media.remote_id(sha)
+        if not url:
+            data = media.read(sha)
+            kind = "jpeg" if data.startswith(JPEG) else "png"
+            name, path = f"{sha}.{kind}", "/rest/alibaba/icbu/photobank/upload"
+            files = {"image_bytes": (name, data, f"image/{kind}")}
+            params = {"file_name": name}
+            reply = self._session.call("image", "POST", path, files=files, params=params, repeatable=True)
+            url = full(_succeeded(reply).read(Hosted, inside(reply, "response_object")).photobank_url)
+            media.remember(sha, url)
+        self._shown[url] = sha
+        media.remember(_digest(url), sha)  # answers name pictures by URL alone: so a later run knows whose it is
+        return url
+
+    # Reading
+
+    def _verdict(self, result: Result) -> Result:
+        """The outcome first, which alone has reasons; it knows only what came through this door, so the listing too."""
+        number = result.handle or result.remote_id
+        said = self._outcome(number)
+        if said is not None and said.status in ("failed", "draft"):
+            refused = not_published(said.status_desc or "")
+            self._session.heard("outcome", refused)
+            return replace(result, outcome=Outcome.REJECTED, problem=problem_of(refused))
+        if said is not None and said.status != ONLINE:
+            return result
+        return _standing(result, self._read(number))
+
+    def _outcome(self, number: str) -> Verdict | None:
+        reply = self._found("outcome", "/alibaba/icbu/product/status/get/v2", {"product_id": number})
+        return _succeeded(reply).read(Verdict, inside(reply, "data")) if reply is not None else None
+
+    def _read(self, number: str) -> Remote | None:
+        reply = self._found("product", "/alibaba/icbu/product/get/v2", {"product_id": number})
+        if reply is None:
+            return None
+        found = remote_of(reply, reply.read(Product, inside(reply, "product_info")), self._whose)
+        if found is not None and found.remote_id != number:
+            raise reply.other_shape("another product", found.remote_id)
+        return found
+
+    def _pages(self, filters: dict[str, str], size: int = PAGE) -> Iterator[list[Remote]]:
+        """Ends only where the marketplace's own totals are reached: a short read must not look like a small shop."""
+        seen: set[str] = set()
+        number, last, total = 0, 1, 0
+        while number < last:
+            number += 1
+            asked = {"page_index": str(number), "page_size": str(size), **filters}
+            reply = self._found("search", "/alibaba/icbu/product/search/v2", asked)
+            if reply is None:
+                break
+            found = reply.read(Found, {name: inside(reply, name) for name in ("product_info", "page")})
+            ids = [str(product.basic_info.product_id) for product in found.product_info]
+            if int(found.page.page_index) != number or seen.intersection(ids) or len(set(ids)) < len(ids):
+                raise Unanswered("page-repeated", str(number))
+            seen.update(ids)
+            last, total = int(found.page.total_page), int(found.page.total_item)
+            yield [r for one in found.product_info if (r := remote_of(reply, one, self._whose)) is not None]
+        if len(seen) != total:
+            raise Unanswered("page-missing", f"{len(seen)}/{total}")
+
+    def _found(self, operation: str, path: str, asked: dict[str, str]) -> Reply | None:
+        """None where there is none, which is told as an error."""
+        try:
+            return self._call(operation, path, asked)
+        except Conflict as error:
+            if error.code in GONE and not isinstance(error, SomeRefused):
+                return None
+            raise
+
+    def _whose(self, url: str) -> str:
+        """The picture that was uploaded under this URL; for a foreign one the URL itself."""
+        return self._shown.get(url) or self._session.media.remote_id(_digest(url)) or url
+
+    def _write(self, operation: str, path: str, fields: dict[str, str], *, repeatable: bool = True) -> Reply:
+        return _succeeded(self._call(operation, path, fields, repeatable=repeatable))
+
+    def _call(self, operation: str, path: str, fields: dict[str, str], *, repeatable: bool = True) -> Reply:
+        """Everything is a form: a listing is longer than an address may be."""
+        content, kind = urlencode(fields).encode(), {"Content-Type": FORM}
+        return self._session.call(
+            operation, "POST", f"/rest{path}", content=content, headers=kind, repeatable=repeatable
+        )
+
+
+def _succeeded(reply: Reply) -> Reply:
+    """Raises where an answer without an error does not say either that it was a success."""
+    if not is_true(inside(reply, "success")):
+        raise reply.other_shape("success", reply.data)
+    return reply
+
+
+def _mixed(change: Change, remote: Remote, facets: Sequence[str]) -> Facets:
+    """An update is sent whole, so what it is not about stays as somebody may have set it there."""
+    there = {f: value for f, value in remote.facets.items() if f not in facets}
+    if not there.get("price", {}).get("tiered_price"):
+        there.pop("price", None)  # of another kind, whose figures are not kept
+    return {**change.listing, **there}
+
+
+def _text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _price(value: Facets) -> Facets:
+    tiers = [{"quantity": least, "price": float(each)} for least, each in value["tiered_price"]]
+    return {**value, "tiered_price": tiers}
+
+
+def _digest(url: str) -> str:
+    return sha256(url.encode()).hexdigest()
+
+
+def _result(change: Change, outcome: Outcome, error: ConnectorError | None = None) -> Result:
+    problem = problem_of(error) if error else None
+    return Result(key=change.key, outcome=outcome, remote_id=change.remote_id, problem=problem)
+
+
+def _accepted(change: Change) -> Result:
+    return replace(_result(change, Outcome.ACCEPTED), handle=change.remote_id)
+
+
+def _standing(result: Result, remote: Remote | None) -> Result:
+    """What became of a listing whose checks are over; one that lies hidden is looked up, as a poll knows no intent."""
+    if remote is not None and remote.status == "rejected":
+        return replace(result, outcome=Outcome.REJECTED, problem=problem_of(not_published("")))
+    if remote is not None and remote.status == "pending":
+        return result
+    live = remote is not None and remote.status == "live"
+    return replace(result, outcome=Outcome.ACKNOWLEDGED if live else Outcome.UNKNOWN, remote_id=result.handle)

@@ -1,0 +1,158 @@
+"""The gateway of Alibaba's Open Platforms (IOP): signed forms, and tokens that renew themselves."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import httpx
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from connectors.bodies import peek
+from connectors.errors import AuthorisationFailed, Misconfigured, NotSent, Throttled
+from connectors.tokens import Renewal, Rotation, TokenPair, Tokens
+from connectors.typed import typed
+from models.clock import Clock
+
+ROOT = b"/rest"  # what stands before the path that is signed
+REFRESH = "/auth/token/refresh"
+ILLEGAL_TOKEN = "IllegalAccessToken"  # noqa: S105  # an error code
+FORM = "application/x-www-form-urlencoded;charset=utf-8"
+BOUNDARY = re.compile(r'multipart/form-data; ?boundary="?([^";]+)"?')
+
+
+class Credentials(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    app_key: str = Field(min_length=1)
+    app_secret: SecretStr = Field(min_length=1)
+    access_token: SecretStr = Field(min_length=1)
+    refresh_token: SecretStr | None = None
+
+
+class Renewed(msgspec.Struct):
+    """The answer to a renewal; numbers may come as text."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int | str
+    refresh_expires_in: int | str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gateway:
+    """Where one platform differs: its codes, whose root renews tokens, and how long before their end."""
+
+    classify: Callable[[httpx.Response, Any], Exception | None]
+    token_root: Callable[[httpx.URL], str]
+    early: timedelta
+
+
+class SignedForms(httpx.Auth):
+    """A caller gives all parameters in the query or a form; where they belong and what is added is settled here.
+
+    An access token is renewed some time before its end, or once it is refused. Any number of threads may share it.
+    """
+
+    requires_request_body = True  # a picture's: it is not signed, but the fields go before it
+
+    def __init__(self, credentials: Credentials, clock: Clock, tokens: Tokens, gateway: Gateway) -> None:
+        self._credentials, self._clock, self._gateway = credentials, clock, gateway
+        refresh = credentials.refresh_token.get_secret_value() if credentials.refresh_token else ""
+        first = TokenPair(access=credentials.access_token.get_secret_value(), refresh=refresh)
+        self._rotation = Rotation(tokens, first, clock, self._renew, early=gateway.early)
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        given = _given(request)
+        token = yield from self._rotation.access(request)
+        response = yield self._signed(request, {**given, "access_token": token})
+        if _code(peek(response)) == ILLEGAL_TOKEN:  # refused, hence not done: sending it again is safe
+            other = yield from self._rotation.instead_of(token, request)
+            if other:
+                yield self._signed(request, {**given, "access_token": other})
+
+    def _renew(self, request: httpx.Request, old: TokenPair) -> Renewal:
+        asked = httpx.Request("POST", self._gateway.token_root(request.url) + REFRESH, extensions=request.extensions)
+        response = yield self._signed(asked, {"refresh_token": old.refresh})
+        return self._pair_in(response, peek(response), old)
+
+    def _pair_in(self, response: httpx.Response, data: Any, old: TokenPair) -> TokenPair:
+        """Whether a renewal lengthens the refresh token's own life is told in two ways: the earlier end counts."""
+        error = self._gateway.classify(response, data)
+        if isinstance(error, AuthorisationFailed | Misconfigured | Throttled):
+            raise error
+        try:
+            new = typed(None if error else data, Renewed)
+            ends, refresh_ends = self._after(new.expires_in), self._after(new.refresh_expires_in)
+        except (msgspec.ValidationError, ValueError):
+            raise NotSent("token", f"HTTP {response.status_code}") from None
+        kept = old.refresh_ends if new.refresh_token == old.refresh else None
+        return TokenPair(
+            access=new.access_token,
+            refresh=new.refresh_token if int(new.refresh_expires_in) else "",  # 0 says that it cannot be renewed again
+            ends=ends,
+            refresh_ends=min(filter(None, (refresh_ends, kept))),
+        )
+
+    def _after(self, seconds: int | str) -> datetime:
+        return self._clock.now() + timedelta(seconds=int(seconds))
+
+    def _signed(self, request: httpx.Request, given: Mapping[str, str]) -> httpx.Request:
+        path, query = request.url.raw_path.partition(b"?")[0], b""
+        fields = {**given, "app_key": self._credentials.app_key, "sign_method": "sha256"}
+        fields["timestamp"] = str(int(self._clock.now().timestamp() * 1000))
+        secret = self._credentials.app_secret.get_secret_value()
+        fields["sign"] = sign(secret, path.rpartition(ROOT)[2].decode(), fields)
+        if request.method == "GET":
+            query = b"?" + urlencode(fields).encode()
+        url = request.url.copy_with(raw_path=path + query)
+        headers, body = request.headers.copy(), request.content
+        headers.pop("Content-Length", None)
+        if request.method == "POST":
+            body = _body(headers, body, fields)
+        return httpx.Request(request.method, url, headers=headers, content=body, extensions=request.extensions)
+
+
+def token_root(url: httpx.URL) -> str:
+    """The root that `url` itself lies under: the sandbox, behind its folder, has everything in one place."""
+    root = url.raw_path.partition(b"?")[0].rpartition(ROOT)[0].decode()
+    return f"{url.scheme}://{url.netloc.decode()}{root}{ROOT.decode()}"
+
+
+def _code(data: Any) -> str:
+    return str(data.get("code")) if isinstance(data, dict) else ""
+
+
+def _given(request: httpx.Request) -> dict[str, str]:
+    """A long text is given in a form: httpx takes no query beyond 64 KiB."""
+    form = request.content.decode() if request.headers.get("Content-Type") == FORM else ""
+    return {**request.url.params, **dict(parse_qsl(form, keep_blank_values=True))}
+
+
+def _body(headers: httpx.Headers, body: bytes, fields: Mapping[str, str]) -> bytes:
+    """The fields before the picture, where there is one."""
+    multipart = BOUNDARY.fullmatch(headers.get("Content-Type", ""))
+    if multipart is None:
+        headers["Content-Type"] = FORM
+        return urlencode(fields).encode()
+    head = f'--{multipart[1]}\r\nContent-Disposition: form-data; name="'
+    return "".join(f'{head}{name}"\r\n\r\n{value}\r\n' for name, value in fields.items()).encode() + body
+
+
+def sign(secret: str, path: str, fields: Mapping[str, str]) -> str:
+    """Upper-case hex; `path` without /rest, raw values, keys in the order of their bytes."""
+    text = path + "".join(f"{name}{fields[name]}" for name in sorted(fields) if name != "sign")
+    return hmac.digest(secret.encode(), text.encode(), hashlib.sha256).hex().upper()
+
+
+def is_genuine(app_key: str, secret: str, body: bytes, authorization: str) -> bool:
+    """Whether a push message came from the platform: lower-case hex over app key and raw body."""
+    wanted = hmac.digest(secret.encode(), app_key.encode() + body, hashlib.sha256).hex()
+    return hmac.compare_digest(wanted.encode(), authorization.encode())

@@ -1,0 +1,272 @@
+"""Calls of one account: an article is sent as a whole, and counts once its token has become an id."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from connectors.contract import Seller
+from connectors.errors import (
+    Conflict,
+    ConnectorError,
+    Misconfigured,
+    NotSent,
+    Refused,
+    Throttled,
+    Unanswered,
+    problem_of,
+)
+from connectors.transport import Reply, Session
+from connectors.zalo.articles import (
+    Addresses,
+    Article,
+    Found,
+    Made,
+    Profile,
+    Slice,
+    Token,
+    facets_of,
+    new_article,
+    revised,
+    writable,
+)
+from connectors.zalo.errors import NotBefore, Processing
+from connectors.zalo.mapping import offer_of
+from models.change import Change, Kind
+from models.listing import FACETS, Remote, facet_hash
+from models.outcome import Outcome, Result
+from models.text import VIETNAM
+from models.value import replace
+
+PAGE = 10
+NOT_THERE = "-201"  # how an id or a token is answered that Zalo does not know
+
+
+class ZaloClient:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        known = session.credentials
+        self._ours = Addresses(known.product_page, known.picture)
+        self._keys: dict[str, str] = {}  # article id -> SKU, so that a look-up need not open every article again
+
+    def check(self) -> Seller:
+        reply = self._get("oa", "/v2.0/oa/getoa", {})
+        profile = reply.read(Profile, _data(reply))
+        if not (profile.oa_id or profile.oaid):
+            raise reply.other_shape("oa_id", reply.data)
+        return Seller(id=profile.oa_id or profile.oaid, name=profile.name)
+
+    def push(self, changes: Sequence[Change]) -> list[Result]:
+        """Every change by itself: once something was written an error speaks of its own change alone."""
+        there = self._made_already(changes)
+        results: list[Result] = []
+        for number, change in enumerate(changes):
+            try:
+                results.append(self._do(change, there))
+            except (Refused, Conflict, Unanswered) as error:
+                results.append(self._judged(change, error))
+                if isinstance(error, NotBefore):  # true of the others too
+                    return results + [self._judged(rest, error) for rest in changes[number + 1 :]]
+            except ConnectorError as error:
+                if not results:
+                    raise
+                return results + [_result(rest, Outcome.DEFERRED, error) for rest in changes[number:]]
+        return results
+
+    def poll(self, pending: Sequence[Result]) -> list[Result]:
+        """What was heard already is kept where Zalo asks to wait."""
+        results: list[Result] = []
+        for result in pending:
+            try:
+                results.append(self._verified(result))
+            except (Throttled, NotSent):
+                if not results:
+                    raise
+                break
+        return results + list(pending[len(results) :])
+
+    def fetch(self, keys: Sequence[str]) -> list[Remote]:
+        """Looks through the list of all articles: nothing finds one by its link."""
+        wanted = set(keys)
+        if not wanted:
+            return []
+        ids = (one for page in self._pages() for one in page)
+        found = (self._remote(one) for one in ids if self._keys.get(one) is None or self._keys[one] in wanted)
+        return [remote for remote in found if remote and remote.key in wanted]
+
+    def everything(self) -> Iterator[list[Remote]]:
+        """An OA's own news are no listings."""
+        for page in self._pages():
+            if found := [remote for one in page if (remote := self._remote(one))]:
+                yield found
+
+    def probe_store(self) -> bool:
+        """Whether the shop API answers, which closed with Zalo Shop in 2024; nothing else of it is used."""
+        try:
+            self._get("store", "/v2.0/mstore/product/getproductofoa", {"offset": "0", "limit": "1"})
+        except (Refused, Misconfigured):
+            return False
+        return True
+
+    # Writing
+
+    def _made_already(self, changes: Sequence[Change]) -> list[Remote]:
+        """A look-up without an answer leaves no doubt: nothing was sent yet."""
+        try:
+            return self.fetch([change.key for change in changes if change.kind is Kind.CREATE])
+        except Unanswered as error:
+            raise NotSent(error.code, error.words) from None
+
+    def _do(self, change: Change, there: Sequence[Remote]) -> Result:
+        if change.kind in (Kind.DELIST, Kind.CLOSE):
+            return self._hide(change)
+        if change.kind is Kind.RELIST:
+            return self._revise(change, FACETS, show=True)
+        if change.kind is Kind.UPDATE:
+            return self._revise(change, change.facets, show=False)
+        return self._create(change, there)
+
+    def _create(self, change: Change, there: Sequence[Remote]) -> Result:
+        """Goes on from what is there already, whoever made it."""
+        mine = [r for r in there if r.key == change.key and change.remote_id in ("", r.remote_id)]
+        named = [remote for remote in mine if remote.status == "live"] or mine
+        if len(named) > 1:
+            raise Conflict("several-articles", ", ".join(remote.remote_id for remote in named))
+        if named:
+            return self._revise(replace(change, remote_id=named[0].remote_id), FACETS, show=True)
+        return self._send(change, "create", new_article(change.key, change.listing, self._ours))
+
+    def _revise(self, change: Change, facets: Collection[str], *, show: bool) -> Result:
+        """Sends nothing where the article is so already; one hidden by hand stays hidden unless it is to be shown."""
+        raw, article = self._article(change)
+        there = facets_of(article, self._ours)
+        differing = [f for f in facets if facet_hash(there[f]) != facet_hash(change.listing[f])]
+        status, link = "show" if show else article.status, self._ours.link(change.key)
+        if not differing and (status, link) == (article.status, article.tracking_link):
+            return _result(change, Outcome.ACKNOWLEDGED)
+        body = revised(raw, there, change, differing, self._ours)
+        return self._send(change, "update", {**body, "id": change.remote_id, "status": status})
+
+    def _hide(self, change: Change) -> Result:
+        """Hiding what is not there is done."""
+        try:
+            raw, article = self._article(change)
+        except Conflict:
+            if self.fetch([change.key]):
+                raise
+            return _result(change, Outcome.ACKNOWLEDGED)
+        if article.status == "hide":
+            return _result(change, Outcome.ACKNOWLEDGED)
+        return self._send(change, "update", {**writable(raw), "id": change.remote_id, "status": "hide"})
+
+    def _article(self, change: Change) -> tuple[dict[str, Any], Article]:
+        """As it was answered, which an update must give back whole, and as a value."""
+        if not change.remote_id:
+            raise Conflict("no-article-id")
+        try:
+            reply = self._detail(change.remote_id)
+        except Refused as error:
+            if error.code != NOT_THERE:
+                raise
+            raise Conflict("no-such-article", error.words) from None
+        return _data(reply), reply.read(Article, _data(reply))
+
+    def _send(self, change: Change, name: str, article: dict[str, Any]) -> Result:
+        """A token is no success: it is asked about until it has become an id."""
+        self._keys.pop(change.remote_id, None)
+        reply = self._session.call(name, "POST", f"/v2.0/article/{name}", json=article)
+        token = reply.read(Token, _data(reply)).token
+        if not token:
+            raise reply.other_shape("token", reply.data)
+        return replace(_result(change, Outcome.ACCEPTED), handle=token)
+
+    def _judged(self, change: Change, error: ConnectorError) -> Result:
+        """A conflict is looked up like a doubt: what is there then decides."""
+        if isinstance(error, NotBefore):
+            return replace(_result(change, Outcome.DEFERRED, error), until=self._next(error.hour))
+        if isinstance(error, Processing):
+            return _result(change, Outcome.DEFERRED, error)
+        return _result(change, Outcome.REJECTED if isinstance(error, Refused) else Outcome.UNKNOWN, error)
+
+    def _next(self, hour: int) -> datetime:
+        """When it is that hour in Vietnam next."""
+        now = self._session.clock.now()
+        at = now.astimezone(VIETNAM).replace(hour=hour, minute=0, second=0, microsecond=0)
+        return (at if at > now else at + timedelta(days=1)).astimezone(UTC)
+
+    # Asking about a token
+
+    def _verified(self, result: Result) -> Result:
+        """After a crash only an id may be left, and an id is no token: such a change is looked up."""
+        if result.handle in ("", result.remote_id):
+            return replace(result, outcome=Outcome.UNKNOWN)
+        token = {"token": result.handle}
+        try:
+            reply = self._session.call("verify", "POST", "/v2.0/article/verify", json=token, repeatable=True)
+            made = reply.read(Made, _data(reply)).id
+        except (Processing, NotBefore, Unanswered):
+            return result
+        except Refused as error:
+            outcome = Outcome.UNKNOWN if error.code == NOT_THERE else Outcome.REJECTED
+            return replace(result, outcome=outcome, problem=problem_of(error))
+        return replace(result, outcome=Outcome.ACKNOWLEDGED if made else Outcome.UNKNOWN, remote_id=made)
+
+    # Reading
+
+    def _pages(self) -> Iterator[list[str]]:
+        """Ids, each once. Raises where they are not as many as Zalo counts: one that is missed is made again."""
+        seen: set[str] = set()
+        offset, total = 0, 1
+        while offset < total:
+            asked = {"offset": str(offset), "limit": str(PAGE), "type": "normal"}
+            reply = self._get("list", "/v2.0/article/getslice", asked)
+            page = reply.read(Slice, _data(reply))
+            new = [one.id for one in page.medias if one.id not in seen]
+            if offset and page.total < total:  # what stood behind has moved up, over the edge of a page
+                raise Unanswered("articles-changed", f"{page.total}/{total}")
+            if not new and offset < page.total:
+                raise Unanswered("articles-missing", f"{offset}/{page.total}")
+            seen.update(new)
+            offset, total = offset + len(page.medias), page.total
+            yield new
+        if len(seen) != total:
+            raise Unanswered("articles-changed", f"{len(seen)}/{total}")
+
+    def _remote(self, article_id: str) -> Remote | None:
+        """None for an article that shows no product of ours."""
+        try:
+            reply = self._detail(article_id)
+        except Refused as error:
+            if error.code != NOT_THERE:
+                raise
+            raise Unanswered("articles-changed", article_id) from None
+        found = reply.read(Found, _data(reply))
+        if (
+            found.tracking_link is None and "text" not in offer_of(found.description)[0]
+        ):  # ours, and it would pass for gone
+            raise reply.other_shape("tracking_link", reply.data)
+        key = self._keys[article_id] = self._ours.key(found.tracking_link or "")
+        if not key:
+            return None
+        article = reply.read(Article, _data(reply))
+        status: Literal["hidden", "live"] = "hidden" if article.status == "hide" else "live"
+        return Remote(key=key, remote_id=article_id, status=status, facets=facets_of(article, self._ours))
+
+    def _detail(self, article_id: str) -> Reply:
+        reply = self._get("detail", "/v2.0/article/getdetail", {"id": article_id})
+        if reply.read(Found, _data(reply)).id != article_id:
+            raise reply.other_shape("the article that was asked for", reply.data)
+        return reply
+
+    def _get(self, operation: str, path: str, params: dict[str, str]) -> Reply:
+        return self._session.call(operation, "GET", path, params=params)
+
+
+def _data(reply: Reply) -> Any:
+    return reply.data.get("data")
+
+
+def _result(change: Change, outcome: Outcome, error: ConnectorError | None = None) -> Result:
+    problem = problem_of(error) if error else None
+    return Result(key=change.key, outcome=outcome, remote_id=change.remote_id, problem=problem)
