@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PYTHONUTF8 := 1
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
-.PHONY: run test lint types bench bench-against sim sim-mutants sweep ids ui lock clean help
+.PHONY: run test lint types bench bench-against sim sim-mutants kit-mutants sweep ids ui lock clean help
 
 help:
 	@echo "make run    import the shipped catalogue, sync it to the sandbox marketplaces"
@@ -13,6 +13,7 @@ help:
 	@echo "make test   lint, types, tests"
 	@echo "make bench  speed and memory as ratios"
 	@echo "make sim    whole runs under every fault there is, by seed (SEEDS=15000); sim-mutants: is it strict enough"
+	@echo "make kit-mutants  connectors broken on purpose, and the scenario that catches each"
 	@echo "make sweep  a real process ended, and the disk failed, at every fault point"
 	@echo "make ids    what can go wrong, and the tests that show what happens then"
 	@echo "make lock   renew the lock files"
@@ -55,6 +56,9 @@ SEEDS ?= 15000
 
 sim: $(VENV)/.test
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+kit-mutants: $(VENV)/.test
+	$(BIN)/python -m tests.connectors.conformance.mutants
 
 sim-mutants: $(VENV)/.test
 	$(BIN)/python -m tests.simulation.mutate

@@ -18,6 +18,8 @@ from models.faultpoint import fp
 AUTH = "auth"  # the operation of requests that only fetch a token
 CONNECT_SECONDS = 10.0  # at most, of a request's own
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+for _name in ("httpx", "httpcore"):  # below a warning they log whole addresses, which hold a token on some marketplaces
+    logging.getLogger(_name).setLevel(logging.WARNING)
 NOTHING_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)  # not a byte of the request
 
 

@@ -29,8 +29,9 @@ from connectors.registry import connector, foreign, names
 from connectors.simulator import Fault
 from flows import accounts as shops
 from flows import care, views
+from flows.connecting import check_connector, new_connector
 from flows.screens import EVENTS, KINDS, MODES, ON_DELETED, ON_DRIFT, STATES, STATUS
-from flows.speaking import Misused, Voice, command
+from flows.speaking import Json, Language, Misused, Voice, command
 from flows.steps.account import guarded
 from flows.steps.approve import SHORT
 from flows.steps.approve import apply as apply_plan
@@ -64,10 +65,12 @@ app = typer.Typer(
 sources_app = typer.Typer(help="Các nguồn hệ thống đọc mỗi đêm. / What the nightly pull reads.", no_args_is_help=True)
 accounts_app = typer.Typer(help="Các gian hàng của mình. / Our shops.", no_args_is_help=True)
 sandbox_app = typer.Typer(help="Các sàn mô phỏng. / The simulated marketplaces.", no_args_is_help=True)
+connectors_app = typer.Typer(help="Các sàn nối được. / The connectors.", invoke_without_command=True)
 db_app = typer.Typer(help="Cơ sở dữ liệu. / The database.", no_args_is_help=True)
 app.add_typer(sources_app, name="sources")
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(sandbox_app, name="sandbox")
+app.add_typer(connectors_app, name="connectors")
 app.add_typer(db_app, name="db")
 
 AccountNames = Annotated[list[str] | None, typer.Option("--account", "-a", help="Tài khoản; có thể lặp lại.")]
@@ -702,10 +705,29 @@ def accounts_remove(voice: Voice, name: Annotated[str, typer.Argument()]) -> int
     return _tell_removed(voice, Text(f"gian hàng {name}", f"account {name}"), removed=removed, look=SEE_ACCOUNTS)
 
 
-@app.command("connectors")
+@connectors_app.callback()
+def connectors_or(context: typer.Context, json_: Json = False, lang: Language = "") -> None:
+    """Các sàn nối được và khả năng của từng sàn. / Connectors and what each can do."""
+    if context.invoked_subcommand is None:
+        connectors(json_=json_, lang=lang)
+
+
+@connectors_app.command("check")
+@command
+def connectors_check(voice: Voice, name: Annotated[str, typer.Argument(help="Tên sàn.")]) -> int:
+    """Chạy bộ kiểm trên sàn mô phỏng của chính nó. / Run the conformance kit on its own simulator."""
+    return check_connector(voice, connector(name, voice.settings.allowed))
+
+
+@connectors_app.command("new")
+@command
+def connectors_new(voice: Voice, name: Annotated[str, typer.Argument(help="Tên sàn mới.")]) -> int:
+    """Viết khung một bộ nối mới, chạy được ngay. / Write a new connector that passes the kit at once."""
+    return new_connector(voice, name)
+
+
 @command
 def connectors(voice: Voice) -> int:
-    """Các sàn nối được và khả năng của từng sàn. / Connectors and what each can do."""
     rows = [_described(connector(name)) for name in names()]
     rows += [
         {"name": e.name, "title": e.value, "foreign": True, "allowed": e.name in voice.settings.allowed}

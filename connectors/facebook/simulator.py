@@ -97,6 +97,9 @@ class Simulator:
         words = "(#80009) There have been too many calls to this Catalog account. Wait a bit and try again."
         return respond(400, error_body(80009, words), usage(100, -(-seconds // 60)))
 
+    def refused_batch(self) -> httpx.Response:
+        return respond(400, error_body(100, "(#100) Param requests must be an array of valid items"))
+
     def listings(self) -> list[dict[str, Any]]:
         self._settle()
         return [_shown(key, item) for key, item in self._state.items("item")]

@@ -75,6 +75,7 @@ class Simulator:
     lag_seconds = 0.3  # until a search sees a new item: assumed
     token_seconds = 604_800  # of a refreshed one: those of a test app
     refresh_seconds = 1_209_600
+    refused_later: ClassVar[Mapping[str, str]] = {"description": "Chữa bệnh đau lưng."}
     held = 0  # pieces that orders hold of every SKU
 
     def __init__(self, state: State, clock: Clock, rng: random.Random) -> None:

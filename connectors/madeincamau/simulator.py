@@ -152,6 +152,7 @@ class Simulator:
     pace = (0.3, 0.0)
     credentials: Mapping[str, str] = {"client_id": "sandbox", "client_secret": "cha-la-ca-mau"}
     review_seconds = 0.3
+    refused_later: Mapping[str, str] = {"description": "Gọi 0912 345 678 để đặt hàng."}
 
     def __init__(self, state: State, clock: Clock, rng: random.Random) -> None:
         self._state = state
@@ -252,6 +253,10 @@ class Simulator:
         ends = self._state.get("token", token) if kind == "Bearer" else None
         if ends is None or ends <= self._now():
             raise Refusal(401, ("Authorization", "invalid_token"), headers={"WWW-Authenticate": "Bearer"})
+
+    def expire(self) -> None:
+        for token, _ in self._state.items("token"):
+            self._state.delete("token", token)
 
     def _account(self, request: httpx.Request) -> Answer:
         parameters(request)

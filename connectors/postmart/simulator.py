@@ -156,6 +156,9 @@ class Simulator:
     def throttled(self, seconds: int) -> httpx.Response:
         return respond(429, {"error": fault("rate_limited")}, {"Retry-After": str(seconds)})
 
+    def refused_batch(self) -> httpx.Response:
+        return respond(400, {"error": fault("bad_ndjson")})
+
     def listings(self) -> list[dict[str, Any]]:
         self._settle()
         return [_shown(product) for _, product in self._state.items("product")]

@@ -115,6 +115,7 @@ class Simulator:
     credentials: ClassVar[Mapping[str, str]] = {"username": "sandbox", "password": "sandbox-voso"}
     review_seconds = 0.3
     token_seconds = 86_400.0
+    refused_later: ClassVar[Mapping[str, str]] = {"description": "Chữa bệnh đau lưng."}
 
     def __init__(self, state: State, clock: Clock, rng: random.Random) -> None:
         self._state, self._clock, self._rng = state, clock, rng
@@ -192,6 +193,10 @@ class Simulator:
         until = self._clock.now() + timedelta(seconds=seconds)
         self._state.put("token", token, {"kind": kind, "until": until.isoformat()})
         return {"token": token, "expired": until.isoformat()}
+
+    def expire(self) -> None:
+        for token, _ in self._state.items("token"):
+            self._state.delete("token", token)
 
     def _info(self, request: httpx.Request) -> Fields:
         fields_of(request, {})

@@ -8,7 +8,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl, unquote
 
 import httpx
@@ -48,6 +48,7 @@ class Simulator:
     }
 
     pace = (0.3, 0.6)
+    refused_facets: ClassVar[Mapping[str, Any]] = {"content": {"title": "Tôm " * 60}}
 
     def __init__(self, state: State, clock: Clock, rng: random.Random) -> None:
         self._state, self._clock, self._rng = state, clock, rng
