@@ -21,6 +21,16 @@ REPEATS = 20
 PRESENT = Text("đọc lại thấy tin, hoặc báo lỗi", "the listing, or an error")
 
 
+@scenario("Sàn mô phỏng đủ phần cho tài khoản thử", "The simulator has every part that its sandbox account needs")
+def whole_simulator(shop: Shop) -> None:
+    simulator = shop.simulator
+    lacking = [part for part in ("name", "quota", "credentials", "pace") if not getattr(simulator, part, None)]
+
+    expect(not lacking, Text("name, quota, credentials, pace", "name, quota, credentials and pace"), lacking)
+    own = shop.connector.name
+    expect(simulator.name == own, Text(f"tên “{own}”", f"the name “{own}”"), simulator.name)
+
+
 @scenario("Cùng khóa đăng nhập luôn là cùng một gian hàng", "The credentials always belong to the same seller")
 def same_seller(shop: Shop) -> None:
     first, second = shop.client.check(), shop.open().check()

@@ -25,6 +25,7 @@ class Refusal(Exception):
 class Simulator:
     name = "template"
     quota = (600, 60.0)
+    pace = (0.3, 0.0)  # seconds until the sandbox is asked about what is under way, and until it shows what was written
     credentials: ClassVar[Mapping[str, str]] = {"token": "sandbox-secret-of-template"}
 
     def __init__(self, state: State, clock: Clock, rng: random.Random) -> None:

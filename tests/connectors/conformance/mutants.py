@@ -15,6 +15,7 @@ import httpx
 from connectors.conformance.scenario import Scenario
 from connectors.conformance.suite import SCENARIOS, Verdict, judge
 from connectors.conformance.template import CONNECTOR as TEMPLATE
+from connectors.conformance.template import simulator
 from connectors.contract import Client, Connector, Seller
 from connectors.errors import ConnectorError, Refused, Throttled, Unanswered, problem_of
 from connectors.facebook import CONNECTOR as FACEBOOK
@@ -323,6 +324,10 @@ def never_twice_the_same() -> Callable[..., Any]:
     return project
 
 
+class Paceless(simulator.Simulator):
+    pace: Any = None
+
+
 class GivesUp(httpx.Auth):
     """Takes being told to wait for a refusal; that it sends too early the transport forbids by itself."""
 
@@ -406,6 +411,7 @@ CLIENTS: list[tuple[str, type[Sound], Connector]] = [
 ]
 PARTS: list[tuple[str, str, Connector]] = [
     ("mapping-repeats", "NeverTwiceTheSame", with_parts(TEMPLATE, project=never_twice_the_same())),
+    ("whole-simulator", "Paceless", with_parts(TEMPLATE, simulator="tests.connectors.conformance.mutants.Paceless")),
     ("results-shuffled", "ByPosition", with_parts(POSTMART, client=ByPosition)),
     ("results-missing", "TakesSilenceForSuccess", with_parts(POSTMART, client=TakesSilenceForSuccess)),
     ("results-doubled", "OneForEachLine", with_parts(POSTMART, client=OneForEachLine)),
