@@ -18,8 +18,6 @@ from models.faultpoint import fp
 AUTH = "auth"  # the operation of requests that only fetch a token
 CONNECT_SECONDS = 10.0  # at most, of a request's own
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
-for _name in ("httpx", "httpcore"):  # below a warning they log whole addresses, which hold a token on some marketplaces
-    logging.getLogger(_name).setLevel(logging.WARNING)
 NOTHING_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)  # not a byte of the request
 
 
@@ -31,6 +29,7 @@ def _without_query(record: logging.LogRecord) -> bool:
 
 
 logging.getLogger("httpx").addFilter(_without_query)
+logging.getLogger("httpcore").setLevel(logging.WARNING)  # below it every header of an answer is logged
 
 
 class Gate(Protocol):
