@@ -563,14 +563,27 @@ def _show_check(voice: Voice, name: str, seller: Seller | None, report: AccountR
 def _credentials(found: Connector, env: list[str], *, stdin: bool) -> dict[str, str]:
     """The fields of the connector's credentials model, never from the command line itself."""
     if stdin:
-        return {str(k): str(v) for k, v in json.load(sys.stdin).items()}
-    named = dict(pair.split("=", 1) for pair in env)
+        return _piped()
+    named = dict(pair.partition("=")[::2] for pair in env)
     fields = found.credentials.model_fields
-    given = {field: os.environ.get(named[field], "") for field in fields if field in named}
+    strange = ["=".join(pair) for pair in named.items() if pair[0] not in fields or pair[1] not in os.environ]
+    if strange:
+        raise Misused(NOT_GIVEN.fill(strange=", ".join(strange), fields=", ".join(fields)))
+    given = {field: os.environ[variable] for field, variable in named.items()}
     for field, info in fields.items():
         if field not in given and (info.is_required() or not named):
             given[field] = _ask(field, info)
     return {field: value for field, value in given.items() if value or fields[field].is_required()}
+
+
+def _piped() -> dict[str, str]:
+    try:
+        said = json.load(sys.stdin)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        raise Misused(NO_OBJECT)
+    return {str(name): str(value) for name, value in said.items() if value is not None}
 
 
 def _ask(field: str, info: FieldInfo) -> str:
@@ -967,6 +980,14 @@ def _source_code(report: SourceReport) -> int:
 
 
 SEE_SOURCES = Text("→ Xem “caybeo sources list”.", "→ See “caybeo sources list”.")
+NOT_GIVEN = Text(
+    "--env {strange}: không có trường hoặc biến môi trường đó. Các trường: {fields}.",
+    "--env {strange}: there is no such field or environment variable. The fields: {fields}.",
+)
+NO_OBJECT = Text(
+    'Đầu vào chuẩn phải là một đối tượng JSON, ví dụ {"client_id": "…", "client_secret": "…"}.',
+    'Standard input must be a JSON object such as {"client_id": "…", "client_secret": "…"}.',
+)
 SEE_ACCOUNTS = Text("→ Xem “caybeo accounts list”.", "→ See “caybeo accounts list”.")
 
 

@@ -351,6 +351,26 @@ def test_what_is_not_given_is_asked_for_and_what_is_not_required_may_be_skipped(
     assert CANARY not in ended.output + again.output
 
 
+@pytest.mark.parametrize("said", ["", "rubbish", "[]", "5", "{"])
+def test_credentials_that_are_no_object_are_refused_with_an_example(caybeo, said: str) -> None:
+    ended = caybeo("accounts", "add", "a", "--marketplace", "lazada", "--stdin", stdin=said)
+
+    assert ended.exit_code == USAGE
+    assert "client_secret" in ended.output
+    assert "errors.log" not in ended.output
+
+
+@pytest.mark.parametrize("pair", ["app_kye=SHOP_USER", "app_key=NO_SUCH_VARIABLE", "app_key"])
+def test_a_field_or_variable_that_is_not_there_is_named(caybeo, monkeypatch, pair: str) -> None:
+    monkeypatch.setenv("SHOP_USER", "htx")
+
+    ended = caybeo("accounts", "add", "a", "--marketplace", "lazada", "--env", pair)
+
+    assert ended.exit_code == USAGE
+    assert pair in ended.output
+    assert "app_secret" in ended.output
+
+
 # --- care -------------------------------------------------------------------------------------------------------------
 
 
