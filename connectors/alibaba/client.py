@@ -12,7 +12,7 @@ import msgspec
 
 from connectors.alibaba.categories import BY_ID
 from connectors.alibaba.errors import (
-    NOT_FOUND,
+    GONE,
     Locked,
     SomeRefused,
     lacking,
@@ -91,18 +91,16 @@ class AlibabaClient:
 
     def fetch(self, keys: Sequence[str]) -> list[Remote]:
         """Several listings may bear one model number: nothing there forbids it."""
-        found = [(key, remote) for key in dict.fromkeys(keys) for page in self._asked(key) for remote in page]
-        return [remote for key, remote in found if remote.key == key]
+        searches = {key: self._pages({"model_number": key}) for key in keys}
+        return [r for key, pages in searches.items() for page in pages for r in page if r.key == key]
 
     def everything(self) -> Iterator[list[Remote]]:
-        yield from self._pages({})
+        return self._pages({})
 
     # Writing
 
     def _judged(self, change: Change, error: ConnectorError) -> Result:
         """A conflict is looked up like a doubt: what is there then decides."""
-        if isinstance(error, SomeRefused):
-            error = next(iter(error.refused.values()), Unanswered(error.code, error.words))
         if isinstance(error, Locked):
             return replace(_result(change, Outcome.DEFERRED, error), until=self._session.clock.now() + error.lasts)
         if isinstance(error, Refused):
@@ -117,15 +115,22 @@ class AlibabaClient:
             self._session.media.remember(sha, "")
 
     def _do(self, change: Change) -> Result:
-        if change.kind is not Kind.CREATE:
-            remote = self._read(_id(change))
-            if remote is None:
-                raise Conflict("gone", change.remote_id)
+        remote = self._there(change)
+        if remote is not None:
             return self._bring(change, remote)
-        named = [r for r in self.fetch([change.key]) if change.remote_id in ("", r.remote_id)]
+        if change.kind is not Kind.CREATE:
+            raise Conflict("gone", change.remote_id)
+        return self._create(change)
+
+    def _there(self, change: Change) -> Remote | None:
+        """An id that is known counts more than a search, which lags; a create may take over what bears our SKU."""
+        known = self._read(change.remote_id) if ID.fullmatch(change.remote_id) else None
+        if known is not None or change.kind is not Kind.CREATE:
+            return known
+        named = self.fetch([change.key])
         if len(named) > 1:
             raise Conflict("several-listings", ", ".join(remote.remote_id for remote in named))
-        return self._bring(change, named[0]) if named else self._create(change)
+        return named[0] if named else None
 
     def _create(self, change: Change) -> Result:
         """A product id says that it was taken, not that it is published."""
@@ -141,7 +146,7 @@ class AlibabaClient:
             raise several_variants(remote.remote_id)
         known = replace(change, remote_id=remote.remote_id)
         facets = change.facets if change.kind is Kind.UPDATE else FACETS
-        again = remote.status == "rejected"
+        again = remote.status == "rejected" or remote.key != change.key
         due = [f for f in facets if again or facet_hash(remote.facets[f]) != facet_hash(change.listing[f])]
         result = self._update(known) if REVIEWED.intersection(due) else self._edit(known, due)
         if remote.status == "hidden" and change.kind is not Kind.UPDATE:
@@ -205,6 +210,8 @@ class AlibabaClient:
             done, errors = {str(one) for one in reply.read(list, inside(reply, "updated_product_ids"))}, {}
         except SomeRefused as refused:
             done, errors = refused.done, refused.refused
+            for error in errors.values():
+                self._session.heard("status", error)
         return {one: errors.get(one) or Unanswered("not-named") for one in ids if one in errors or one not in done}
 
     def _product(self, change: Change) -> dict[str, Any]:
@@ -281,31 +288,25 @@ class AlibabaClient:
         number = result.handle or result.remote_id
         said = self._outcome(number)
         if said is not None and said.status in ("failed", "draft"):
-            reason = said.status_desc or said.status
-            return replace(result, outcome=Outcome.REJECTED, problem=problem_of(not_published(reason)))
+            refused = not_published(said.status_desc or "")
+            self._session.heard("outcome", refused)
+            return replace(result, outcome=Outcome.REJECTED, problem=problem_of(refused))
         if said is not None and said.status != ONLINE:
             return result
         return _standing(result, self._read(number))
 
     def _outcome(self, number: str) -> Verdict | None:
-        try:
-            reply = self._call("outcome", "/alibaba/icbu/product/status/get/v2", {"product_id": number})
-        except Conflict:
-            return None
-        return _succeeded(reply).read(Verdict, inside(reply, "data"))
+        reply = self._found("outcome", "/alibaba/icbu/product/status/get/v2", {"product_id": number})
+        return _succeeded(reply).read(Verdict, inside(reply, "data")) if reply is not None else None
 
     def _read(self, number: str) -> Remote | None:
-        try:
-            reply = self._call("product", "/alibaba/icbu/product/get/v2", {"product_id": number})
-        except Conflict:
+        reply = self._found("product", "/alibaba/icbu/product/get/v2", {"product_id": number})
+        if reply is None:
             return None
         found = remote_of(reply, reply.read(Product, inside(reply, "product_info")), self._whose)
         if found is not None and found.remote_id != number:
             raise reply.other_shape("another product", found.remote_id)
         return found
-
-    def _asked(self, key: str) -> Iterator[list[Remote]]:
-        return self._pages({"model_number": key})
 
     def _pages(self, filters: dict[str, str], size: int = PAGE) -> Iterator[list[Remote]]:
         """Ends only where the marketplace's own totals are reached: a short read must not look like a small shop."""
@@ -313,7 +314,8 @@ class AlibabaClient:
         number, last, total = 0, 1, 0
         while number < last:
             number += 1
-            reply = self._page({"page_index": str(number), "page_size": str(size), **filters})
+            asked = {"page_index": str(number), "page_size": str(size), **filters}
+            reply = self._found("search", "/alibaba/icbu/product/search/v2", asked)
             if reply is None:
                 break
             found = reply.read(Found, {name: inside(reply, name) for name in ("product_info", "page")})
@@ -326,12 +328,12 @@ class AlibabaClient:
         if len(seen) != total:
             raise Unanswered("page-missing", f"{len(seen)}/{total}")
 
-    def _page(self, asked: dict[str, str]) -> Reply | None:
-        """None where nothing was found, which is told as an error."""
+    def _found(self, operation: str, path: str, asked: dict[str, str]) -> Reply | None:
+        """None where there is none, which is told as an error."""
         try:
-            return self._call("search", "/alibaba/icbu/product/search/v2", asked)
+            return self._call(operation, path, asked)
         except Conflict as error:
-            if error.code == NOT_FOUND:
+            if error.code in GONE and not isinstance(error, SomeRefused):
                 return None
             raise
 
@@ -368,12 +370,6 @@ def _price(value: Facets) -> Facets:
 
 def _digest(url: str) -> str:
     return sha256(url.encode()).hexdigest()
-
-
-def _id(change: Change) -> str:
-    if not ID.fullmatch(change.remote_id):
-        raise Conflict("no-product-id")
-    return change.remote_id
 
 
 def _result(change: Change, outcome: Outcome, error: ConnectorError | None = None) -> Result:

@@ -26,6 +26,7 @@ from models.text import Text
 
 OK, NOT_FOUND, STATUS_INVALID = "0", "B_PRODUCT_NOT_FOUND", "PUB_BIZCHECK_PRODUCT_STATUS_INVALID"
 NO_PRODUCT = "Product not found."  # told in words alone, without a code
+GONE = (NOT_FOUND, NO_PRODUCT)
 WORDS = 500  # characters of the marketplace's own that are kept
 BAN = re.compile(r"ban will last (\d+) second")
 DATA = ("B_", "CHK_", "PUB_BIZCHECK_")  # what bears one of these speaks of one product's data
@@ -50,8 +51,8 @@ class CompanyInReview(Locked):
     lasts = timedelta(hours=24)
 
 
-class SomeRefused(Refused):
-    """Of a call for several: which products were done, and why the others were not."""
+class SomeRefused(Conflict):
+    """Of a call for several: which products were done, and why the others were not. Of any other call it is a doubt."""
 
     def __init__(self, code: str, words: str, done: set[str], refused: dict[str, ConnectorError]) -> None:
         super().__init__(code, words)
@@ -267,10 +268,7 @@ def several_variants(product_id: str) -> Refused:
 def not_published(reason: str) -> ConnectorError:
     """The verdict of checks or review; its codes have their sentences, whatever else they would mean in an answer."""
     found = of_codes(reason, reason) if reason else Refused("not-published")
-    return Refused(
-        found.code,
-        reason,
-        field=found.field,
-        message=Text("Alibaba.com duyệt không đạt: {words}.", "Alibaba.com did not publish it: {words}."),
-        next_step=found.next_step or BACK_OFFICE,
-    )
+    said = Text("Alibaba.com duyệt không đạt: {words}.", "Alibaba.com did not publish it: {words}.")
+    step = found.next_step or BACK_OFFICE
+    refused = Refused(found.code, reason, field=found.field, message=said, next_step=step)
+    return unlisted(refused) if found.unlisted else refused

@@ -248,6 +248,36 @@ def test_of_two_listings_the_one_whose_id_is_known_is_ours(shop):
     assert sorted(one["stock"] for one in shop.shown()) == [4, 120]
 
 
+def test_an_id_that_is_known_counts_more_than_a_search_that_lags(shop):
+    [made] = shop.push(create(listing()))
+
+    [again] = shop.push(create(listing(), made.remote_id))
+
+    assert (again.outcome, again.remote_id, shop.count(CREATE)) == (ACCEPTED, FIRST, 1)
+
+
+def test_an_id_that_is_gone_makes_room_for_a_new_listing(shop):
+    assert outcomes(shop.push(create(listing(), "12"))) == [ACCEPTED]
+
+
+def test_a_model_number_that_was_changed_by_hand_is_put_right(shop):
+    [done] = shop.live(listing())
+    basic = shop.sandbox.state.get("product", FIRST)["basic_info"]
+    shop.alter(FIRST, basic_info=basic | {"model_number": "HAND"})
+
+    assert outcomes(shop.push(update(listing(), done, "content"))) == [ACCEPTED]
+    shop.reviewed()
+    assert [remote.remote_id for remote in shop.client.fetch([KEY])] == [FIRST]
+
+
+@pytest.mark.parametrize("success", [True, False])
+def test_errors_beside_a_product_id_are_a_doubt(shop, success):
+    inner = {"success": success, "data": 5, "errors": [{"msg_code": "B_NEW", "message": "m"}]}
+    shop.answers(CREATE, {"code": "0", "result": inner})
+
+    assert outcomes(shop.push(create(listing()))) == [UNKNOWN]
+
+
 def several_skus(shop: Shop) -> None:
     trade = shop.sandbox.state.get("product", FIRST)["trade_info"]
     skus = [{"sku_id": n, "sku_code": f"x{n}", "sku_price": {"price": 1, "currency": "USD"}} for n in (105, 106)]
@@ -626,6 +656,15 @@ def test_errors_of_one_product_count_beside_a_success(shop, error, success):
     [result] = shop.push(delist(done))
 
     assert (result.outcome, result.problem.code) == (REJECTED, "FUNCTION_FORBIDDEN")
+
+
+def test_a_code_inside_a_batch_that_nobody_knows_is_noted(shop):
+    [done] = shop.live(listing())
+    error = {"product_id": int(FIRST), "errors": [{"msg_code": f"{BIZ}NEW", "message": "m"}]}
+    shop.answers(SWITCH, {"code": "0", "success": False, "updated_product_ids": [], "errors": [error]})
+
+    assert outcomes(shop.push(delist(done))) == [REJECTED]
+    assert [oddity.name for oddity in shop.sessions[0].oddities.take()] == [f"{BIZ}NEW"]
 
 
 @pytest.mark.parametrize("where", ["top", "result"])
