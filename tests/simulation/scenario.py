@@ -332,6 +332,14 @@ class Scenario:
             at += rng.uniform(100, 1500) if rng.random() < 0.9 else rng.uniform(20, 30) * 3600
         if self.kind.restore:
             hub.at(rng.uniform(hub.seconds + 5, at), self._restore)
+        if self.markets[0].ways.authorise:
+            self._end_tokens(hub.seconds, at)
+
+    def _end_tokens(self, begin: float, end: float) -> None:
+        """Access tokens end when nobody expects it, so that refresh tokens, which work once, are used."""
+        rng, market = random.Random(f"{self.seed}/tokens"), self.markets[0]
+        for _ in range(rng.choice((0, 1, 2))):
+            self.hub.at(rng.uniform(begin, end), lambda: market.ways.revoke(market.simulator))
 
     def _drawn_job(self) -> tuple[str, Callable[[Worker], Any]]:
         draw = self.rng.random()
@@ -527,7 +535,7 @@ class Scenario:
 
     def _settle_down(self) -> None:
         """What can never be sent is given up only after some runs that failed in the same way."""
-        for number in range(4 if self.kind.poison else 2):
+        for number in range(4 if self.kind.poison else self.markets[0].ways.runs):
             if not self._again() and (number > 2 or not self.kind.poison):
                 break
 

@@ -80,6 +80,7 @@ class Ways:
     authorise: Callable[[Any], Mapping[str, str]] | None = None  # its owner gives us a new pair of tokens
     trusted: Callable[[Any], None] | None = None  # a setting under which a create needs no second request
     polls_by_reading: bool = False
+    runs: int = 2  # until everything is right: answers come later, and a second listing is closed after them
     named_by_sku: bool = False  # and an id of its own need not be known
     policy: Mapping[str, Any] = field(default_factory=dict)
     set_price: Callable[[Fields, int], None]
@@ -431,6 +432,7 @@ ZALO = Ways(
     kind="article",
     current=("token", "refresh", "ends", "quota", "setting"),
     read=_zalo,
+    runs=3,
     stock=lambda count: int(count > 0),  # an article tells no more than whether there is any
     title=_before_star,
     writes=_is_zalo_write,
