@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 import httpx
 import msgspec
@@ -19,6 +20,8 @@ from connectors.typed import typed
 from models.clock import Clock, SystemClock
 
 Effect = Literal["read", "write", "refused"]
+MULTIPART = re.compile(r'multipart/form-data; ?boundary="?([^";]+)"?')
+PART = re.compile(rb'name="([^"]+)"')
 LOGGED = 2_000  # requests kept for `sandbox show`
 
 
@@ -251,6 +254,32 @@ def below(request: httpx.Request, root: str) -> list[str]:
 def json_of(request: httpx.Request) -> Any:
     """The request's JSON body; ValueError where it is none."""
     return msgspec.json.decode(request.content)
+
+
+def parameters_of(request: httpx.Request, *, file: str) -> dict[str, Any] | None:
+    """Those of the query of a GET and of the form of any other; None where they do not stand there.
+
+    The bytes of the file come under the empty name.
+    """
+    if request.method == "GET":
+        return dict(parse_qsl(request.url.query.decode(), keep_blank_values=True))
+    kind = request.headers.get("Content-Type", "")
+    if request.url.query:
+        return None
+    if kind.startswith("application/x-www-form-urlencoded"):
+        return dict(parse_qsl(request.content.decode(), keep_blank_values=True))
+    mark = MULTIPART.fullmatch(kind)
+    return None if mark is None else dict(_parts(request.content, mark[1].encode(), file.encode()))
+
+
+def _parts(body: bytes, mark: bytes, file: bytes) -> Iterator[tuple[str, Any]]:
+    for part in body.split(b"--" + mark)[1:-1]:
+        head, _, value = part.partition(b"\r\n\r\n")
+        name = PART.search(head)
+        if name is not None and name[1] == file and b"filename=" in head:
+            yield "", value[:-2]
+        else:
+            yield name[1].decode() if name else "?", value[:-2].decode()
 
 
 def respond(status: int, data: Any = None, headers: Mapping[str, str] | None = None) -> httpx.Response:

@@ -15,11 +15,12 @@ from dataclasses import asdict
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import msgspec
 import typer
 from pydantic import SecretStr
+from pydantic.fields import FieldInfo
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from connectors.contract import Connector, Seller
@@ -561,13 +562,20 @@ def _credentials(found: Connector, env: list[str], *, stdin: bool) -> dict[str, 
     if stdin:
         return {str(k): str(v) for k, v in json.load(sys.stdin).items()}
     named = dict(pair.split("=", 1) for pair in env)
-    given = {}
-    for field, info in found.credentials.model_fields.items():
-        if field in named:
-            given[field] = os.environ.get(named[field], "")
-        elif info.is_required():
-            given[field] = typer.prompt(info.title or field, hide_input=info.annotation is SecretStr)
-    return given
+    fields = found.credentials.model_fields
+    given = {field: os.environ.get(named[field], "") for field in fields if field in named}
+    for field, info in fields.items():
+        if field not in given and (info.is_required() or not named):
+            given[field] = _ask(field, info)
+    return {field: value for field, value in given.items() if value or fields[field].is_required()}
+
+
+def _ask(field: str, info: FieldInfo) -> str:
+    """A secret is not shown while it is typed; what is not required may be left out with Enter."""
+    secret = SecretStr in (info.annotation, *get_args(info.annotation))
+    if info.is_required():
+        return str(typer.prompt(field, hide_input=secret))
+    return str(typer.prompt(f"{field} (Enter: bỏ qua / skip)", default="", show_default=False, hide_input=secret))
 
 
 @accounts_app.command("list")

@@ -144,8 +144,8 @@ class AlibabaClient:
         """Sends what differs from what is there, and no more: each text that is written begins a review."""
         if "variants" in remote.facets["content"]:
             raise several_variants(remote.remote_id)
-        known = replace(change, remote_id=remote.remote_id)
         facets = change.facets if change.kind is Kind.UPDATE else FACETS
+        known = replace(change, remote_id=remote.remote_id, listing=_mixed(change, remote, facets))
         again = remote.status == "rejected" or remote.key != change.key
         due = [f for f in facets if again or facet_hash(remote.facets[f]) != facet_hash(change.listing[f])]
         result = self._update(known) if REVIEWED.intersection(due) else self._edit(known, due)
@@ -199,7 +199,7 @@ class AlibabaClient:
             error = Conflict("no-product-id")
         elif isinstance(error, Conflict):
             remote = self._read(change.remote_id)
-            error = None if remote is None or remote.status == "hidden" else error
+            error = None if remote is None or remote.status in ("hidden", "rejected") else error
         return self._judged(change, error) if error else _result(change, Outcome.ACKNOWLEDGED)
 
     def _switch(self, ids: list[str], action: str) -> dict[str, ConnectorError]:
@@ -266,6 +266,9 @@ class AlibabaClient:
         return self._leaves[parent]
 
     def _url(self, sha: str) -> str:
+        """Of a picture of ours; somebody else's is a URL already."""
+        if sha.startswith("https:"):
+            return sha
         media = self._session.media
         url = media.remote_id(sha)
         if not url:
@@ -357,6 +360,14 @@ def _succeeded(reply: Reply) -> Reply:
     if not is_true(inside(reply, "success")):
         raise reply.other_shape("success", reply.data)
     return reply
+
+
+def _mixed(change: Change, remote: Remote, facets: Sequence[str]) -> Facets:
+    """An update is sent whole, so what it is not about stays as somebody may have set it there."""
+    there = {f: value for f, value in remote.facets.items() if f not in facets}
+    if not there.get("price", {}).get("tiered_price"):
+        there.pop("price", None)  # of another kind, whose figures are not kept
+    return {**change.listing, **there}
 
 
 def _text(value: Any) -> str:

@@ -133,8 +133,8 @@ def _offer_problems(item: Item) -> Iterator[Problem]:
     if currency != CURRENCY:
         yield wrong_currency(TITLE, (CURRENCY,), currency)
     elif not LEAST <= amount <= MOST or amount != round(amount, 2):
-        wanted = f"{LEAST}–{number(MOST)} USD"
-        yield amiss("unusable", "price", f"phải từ {wanted}, tối đa 2 số lẻ", f"must be {wanted}, two decimals at most")
+        vi = f"phải từ {number(LEAST)} đến {number(MOST)} {CURRENCY}, tối đa 2 số lẻ"
+        yield amiss("unusable", "price", vi, f"must be {LEAST} to {MOST:,} {CURRENCY}, two decimals at most")
     if item.stock < 0:
         yield amiss("unusable", "stock", "không được nhỏ hơn 0", "must not be below 0")
 
@@ -143,4 +143,6 @@ def _picture_problems(item: Item, usable: list[str]) -> Iterator[Problem]:
     if not item.images:
         yield missing("images")
     elif not usable:
-        yield amiss("no-usable-picture", "images", "phải có ảnh JPG hoặc PNG tối đa 5 MB", "need a JPG or PNG of 5 MB")
+        yield amiss(
+            "no-usable-picture", "images", "phải có ảnh JPG hoặc PNG tối đa 5 MB", "need a JPG or PNG of at most 5 MB"
+        )

@@ -13,12 +13,11 @@ from decimal import Decimal
 from email.utils import format_datetime
 from itertools import pairwise
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl
 
 import httpx
 import msgspec
 
-from connectors.simulator import Answer, Effect, State, respond
+from connectors.simulator import Answer, Effect, State, parameters_of, respond
 from models.clock import Clock
 
 SKEW_SECONDS, CODE_SECONDS = 7200, 1800
@@ -28,7 +27,6 @@ TITLE_BYTES, KEYWORD_BYTES, VALUE_CHARS, PICTURES, PICTURE_BYTES = 128, 384, 70,
 PAGE, BATCH, TIERS, MOQ_MOST = 20, 20, 4, 99_999
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 CLAIM = re.compile(r"\b(?:cures?|heals?|treats?) (?:cancer|diabetes|disease)", re.IGNORECASE)
-PART = re.compile(rb'name="([^"]+)"')
 UNITS = {
     "Piece", "Bag", "Pair", "Set", "Box", "Carton", "Kilogram", "Gram", "Ton", "Liter", "Pack", "Dozen",
 }  # fmt: skip
@@ -562,20 +560,9 @@ def check_parcel(parcel: Fields) -> None:
 
 def fields_of(request: httpx.Request) -> Fields:
     """All parameters; a picture's bytes under the empty name, as they are not signed."""
-    if request.method == "GET":
-        return dict(parse_qsl(request.url.query.decode(), keep_blank_values=True))
-    kind = request.headers.get("Content-Type", "")
-    if kind.startswith("application/x-www-form-urlencoded") and not request.url.query:
-        return dict(parse_qsl(request.content.decode(), keep_blank_values=True))
-    mark = re.fullmatch(r'multipart/form-data; ?boundary="?([^";]+)"?', kind)
-    if mark is None or request.url.query:
+    fields = parameters_of(request, file="image_bytes")
+    if fields is None:
         raise Refusal("MissingParameter", "parameters belong in the form")
-    fields: Fields = {}
-    for part in request.content.split(b"--" + mark[1].encode())[1:-1]:
-        head, _, value = part.partition(b"\r\n\r\n")
-        name = PART.search(head)
-        picture = name is not None and name[1] == b"image_bytes" and b"filename=" in head
-        fields["" if picture else name[1].decode() if name else "?"] = value[:-2] if picture else value[:-2].decode()
     return fields
 
 

@@ -6,11 +6,10 @@ import hmac
 from collections.abc import Generator
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
+from connectors.fields import HeaderSecret, PictureAddress, ProductPage
 from models.clock import Clock
-
-SKU, PICTURE = "{sku}", "{sha256}"
 
 
 class Credentials(BaseModel):
@@ -20,36 +19,12 @@ class Credentials(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     catalog_id: str = Field(pattern=r"^[0-9]{1,20}$")
-    access_token: SecretStr = Field(min_length=1)
-    app_secret: SecretStr = Field(min_length=1)
+    access_token: HeaderSecret
+    app_secret: HeaderSecret
     # Short enough that ten more pictures stay within Meta's 2,000 characters.
-    product_page: str = Field(pattern=r"^https://\S+$", max_length=120)
-    picture: str = Field(pattern=r"^https://\S+$", max_length=120)
+    product_page: ProductPage = Field(max_length=120)
+    picture: PictureAddress = Field(max_length=120)
     api_version: str = Field(default="v25.0", pattern=r"^v[0-9]{1,3}\.[0-9]$")
-
-    @field_validator("access_token", "app_secret")
-    @classmethod
-    def _is_ascii(cls, value: SecretStr) -> SecretStr:
-        """It goes into a header."""
-        if not all("!" <= sign <= "~" for sign in value.get_secret_value()):
-            raise ValueError("only printable ASCII characters without blanks")
-        return value
-
-    @field_validator("product_page")
-    @classmethod
-    def _names_sku(cls, value: str) -> str:
-        return _with(SKU, value)
-
-    @field_validator("picture")
-    @classmethod
-    def _names_picture(cls, value: str) -> str:
-        return _with(PICTURE, value)
-
-
-def _with(placeholder: str, value: str) -> str:
-    if value.count(placeholder) != 1:
-        raise ValueError(f"must hold {placeholder} once")
-    return value
 
 
 class ProvenRequests(httpx.Auth):

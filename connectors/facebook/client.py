@@ -11,9 +11,9 @@ import msgspec
 
 from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
-from connectors.facebook.auth import PICTURE, SKU
 from connectors.facebook.errors import TOO_MUCH, item_error
 from connectors.facebook.mapping import OUT_OF_STOCK, READ, dong_of, price_text
+from connectors.fields import PICTURE, SKU
 from connectors.transport import Reply, Session
 from models.change import Change, Kind
 from models.listing import Facets, Remote

@@ -8,11 +8,13 @@ from datetime import timedelta
 from hashlib import sha256
 from html import escape
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import msgspec
 
 from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
+from connectors.iop import FORM
 from connectors.lazada.categories import NAMES
 from connectors.lazada.errors import (
     BEING_CHECKED,
@@ -343,8 +345,8 @@ class LazadaClient:
         return reply.read(kind, _data(reply))
 
     def _post(self, operation: str, path: str, payload: str, *, repeatable: bool = False) -> Reply:
-        params = {"payload": payload}
-        return self._session.call(operation, "POST", f"/rest{path}", params=params, repeatable=repeatable)
+        form, kind = urlencode({"payload": payload}).encode(), {"Content-Type": FORM}
+        return self._session.call(operation, "POST", f"/rest{path}", content=form, headers=kind, repeatable=repeatable)
 
 
 def _data(reply: Reply) -> Any:

@@ -12,12 +12,11 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import format_datetime
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl
 
 import httpx
 import msgspec
 
-from connectors.simulator import Answer, Effect, State, respond
+from connectors.simulator import Answer, Effect, State, parameters_of, respond
 from models.clock import Clock
 
 SKEW_SECONDS = 7200
@@ -27,7 +26,6 @@ PICTURE_BYTES, PICTURES, ROWS, PAGE, OFFSET_MOST, KEYS = 3_145_728, 8, 50, 50, 1
 FILTERS = ("all", "live", "inactive", "deleted", "pending", "rejected", "sold-out")
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 CLAIM = re.compile(r"chữa bệnh|chữa khỏi|đặc trị", re.IGNORECASE)
-PART = re.compile(rb'name="([^"]+)"')
 # A small tree in the documented shape. What food needs in Vietnam is not published: these attributes are assumed.
 LEAVES = {
     12345: "Thực phẩm khác",
@@ -508,20 +506,9 @@ class Simulator:
 
 def fields_of(request: httpx.Request) -> Fields:
     """All parameters; a picture's bytes under the empty name, as they are not signed."""
-    if request.method == "GET":
-        return dict(parse_qsl(request.url.query.decode(), keep_blank_values=True))
-    kind = request.headers.get("Content-Type", "")
-    if kind.startswith("application/x-www-form-urlencoded") and not request.url.query:
-        return dict(parse_qsl(request.content.decode(), keep_blank_values=True))
-    mark = re.fullmatch(r'multipart/form-data; ?boundary="?([^";]+)"?', kind)
-    if mark is None or request.url.query:
+    fields = parameters_of(request, file="image")
+    if fields is None:
         raise Refusal("MissingParameter", "parameters belong in the form")
-    fields: Fields = {}
-    for part in request.content.split(b"--" + mark[1].encode())[1:-1]:
-        head, _, value = part.partition(b"\r\n\r\n")
-        name = PART.search(head)
-        picture = name is not None and name[1] == b"image" and b"filename=" in head
-        fields["" if picture else name[1].decode() if name else "?"] = value[:-2] if picture else value[:-2].decode()
     return fields
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from connectors.zalo.auth import PICTURE, SKU
+from connectors.fields import PICTURE, SKU
 from connectors.zalo.mapping import description, offer_of
 from models.change import Change
 from models.listing import FACETS, Facets

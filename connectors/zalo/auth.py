@@ -10,10 +10,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.bodies import peek
 from connectors.errors import ConnectorError, Misconfigured, NotSent, Throttled
+from connectors.fields import HeaderSecret, PictureAddress, ProductPage
 from connectors.rate_headers import retry_after
 from connectors.tokens import Renewal, Rotation, TokenPair, Tokens
 from connectors.zalo.errors import TOKEN_REFUSED, code_of, refresh_refused
@@ -25,7 +26,6 @@ TOKEN_PATH = b"/v4/oa/access_token"
 EARLY = timedelta(minutes=5)
 LONGEST = timedelta(days=5)  # a connection that rests for three months dies, so it is renewed weekly at least
 REFRESH_LIVES = timedelta(days=90)
-SKU, PICTURE = "{sku}", "{sha256}"
 
 
 class Credentials(BaseModel):
@@ -37,36 +37,12 @@ class Credentials(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     app_id: str = Field(pattern=r"^[0-9]{1,25}$")
-    app_secret: SecretStr = Field(min_length=1)
-    access_token: SecretStr = Field(min_length=1)
-    refresh_token: SecretStr = Field(min_length=1)
-    product_page: str = Field(pattern=r"^https://\S+$", max_length=200)
-    picture: str = Field(pattern=r"^https://\S+$", max_length=200)
+    app_secret: HeaderSecret
+    access_token: HeaderSecret
+    refresh_token: HeaderSecret
+    product_page: ProductPage = Field(max_length=200)
+    picture: PictureAddress = Field(max_length=200)
     appsecret_proof: bool = False  # as the app's switch of that name on developers.zalo.me
-
-    @field_validator("app_secret", "access_token", "refresh_token")
-    @classmethod
-    def _is_ascii(cls, value: SecretStr) -> SecretStr:
-        """It goes into a header."""
-        if not all("!" <= sign <= "~" for sign in value.get_secret_value()):
-            raise ValueError("only printable ASCII characters without blanks")
-        return value
-
-    @field_validator("product_page")
-    @classmethod
-    def _names_sku(cls, value: str) -> str:
-        return _with(SKU, value)
-
-    @field_validator("picture")
-    @classmethod
-    def _names_picture(cls, value: str) -> str:
-        return _with(PICTURE, value)
-
-
-def _with(placeholder: str, value: str) -> str:
-    if value.count(placeholder) != 1 or not value.isascii():
-        raise ValueError(f"must hold {placeholder} once, and only ASCII characters")
-    return value
 
 
 class RenewedTokens(httpx.Auth):

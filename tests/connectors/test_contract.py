@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 import connectors
-from connectors.contract import Capabilities, Client, Connector, Limits, Mode, Policy, Safety
+from connectors.contract import Capabilities, Client, Connector, Limits, Mode, Safety
 from connectors.errors import ConnectorError, Refused, Unanswered
 from connectors.registry import connector, names
 from connectors.simulator import Sandbox, SandboxTransport
@@ -25,10 +25,9 @@ from models.change import Change, Kind
 from models.listing import FACETS, Listing, facet_hash
 from models.outcome import Outcome
 from tests.connectors.stall import NoMedia, Pieces
-from tests.scenarios.world import PICTURE, TODAY, HandClock, shrimp
+from tests.scenarios.world import PICTURE, TODAY, HandClock, shrimp, trial_policy
 
 FOLDER = Path(connectors.__file__).parent
-SANDBOX = Policy(sandbox=True, requests_per_minute=100_000)
 LABEL = Image(sha256=sha256(PICTURE).hexdigest(), media_type="image/png", width=800, height=800, size=len(PICTURE))
 
 
@@ -74,7 +73,7 @@ def account(found: Connector, wire: Wire, clock: HandClock) -> Session:
         found,
         f"https://sandbox.invalid/{found.name}",
         found.credentials(**found.simulator_class().credentials),
-        policy=SANDBOX,
+        policy=trial_policy(found),
         clock=clock,
         media=Shelf(),
         rng=random.Random(7),
@@ -85,7 +84,7 @@ def account(found: Connector, wire: Wire, clock: HandClock) -> Session:
 
 
 def _listing(found: Connector) -> Listing:
-    listing = project(shrimp(1, LABEL), "TK001", SANDBOX, found.project, date(2026, 11, 23)).listing
+    listing = project(shrimp(1, LABEL), "TK001", trial_policy(found), found.project, date(2026, 11, 23)).listing
     assert isinstance(listing, Listing)
     return listing
 

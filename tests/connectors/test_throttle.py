@@ -338,6 +338,8 @@ def test_M19_requests_that_left_together_are_refused_for_one_reason() -> None:
         {"RateLimit": '"default";r=29;t=60'},
         {"RateLimit-Policy": '"burst";q=30;w=60, "day";q=100000;w=86400'},
         {"RateLimit-Limit": "30, 30;w=60", "RateLimit-Remaining": "29", "RateLimit-Reset": "60"},
+        {"X-App-Usage": '{"call_count":80,"total_time":25,"total_cputime":25}'},
+        {"X-Business-Use-Case-Usage": '{"1":[{"type":"x","call_count":2}],"2":[{"call_count":1,"total_time":97.5}]}'},
     ],
     ids=lambda headers: next(iter(headers)),
 )
@@ -378,6 +380,11 @@ def test_M19_nothing_is_sent_before_an_empty_quota_is_filled_again(reset) -> Non
         {"RateLimit": ";;;r=;t=x"},
         {"RateLimit-Policy": '"day";q=1000;w=86400'},  # over a day: a burst is allowed
         {"RateLimit-Policy": "x" * 10_000},
+        {"X-App-Usage": '{"call_count":79,"total_time":25,"total_cputime":25}'},
+        {"X-App-Usage": '{"call_count":"99","total_time":true,"total_cputime":-9}'},
+        {"X-Business-Use-Case-Usage": '{"1":[99],"2":{"call_count":99},"3":[]}'},
+        {"X-Business-Use-Case-Usage": '{"a":' * 2_000},
+        {"X-Business-Use-Case-Usage": "[]"},
     ],
     ids=str,
 )
@@ -392,7 +399,11 @@ def test_M19_what_says_nothing_of_this_rate_lowers_nothing(headers) -> None:
     assert per_minute(throttle, clock, 1)[0] == 59
 
 
-@given(st.dictionaries(st.sampled_from(["RateLimit", "RateLimit-Policy", "X-RateLimit-Remaining"]), st.text()))
+@given(
+    st.dictionaries(
+        st.sampled_from(["RateLimit", "RateLimit-Policy", "X-RateLimit-Remaining", "X-App-Usage"]), st.text()
+    )
+)
 def test_M19_no_header_breaks_the_reader(headers) -> None:
     clock = HandClock()
     throttle = Throttle([Rate(permits=60, seconds=60.0)], clock)

@@ -337,6 +337,20 @@ def test_secrets_come_from_named_variables_or_stdin(settings: Settings, clock, c
     assert CANARY not in first.output + second.output
 
 
+def test_what_is_not_given_is_asked_for_and_what_is_not_required_may_be_skipped(settings, clock, caybeo) -> None:
+    typed = "\n".join(("1001", CANARY, "a-token", "", ""))
+    ended = caybeo("accounts", "add", "a", "--marketplace", "lazada", "--no-check", stdin=typed)
+    again = caybeo("accounts", "add", "b", "--marketplace", "lazada", "--no-check",
+                   stdin=typed.replace("a-token\n", f"a-token\n{CANARY}"))  # fmt: skip
+
+    assert (ended.exit_code, again.exit_code) == (DONE, DONE)
+    found = {a.name: a.credentials for a in accounts(settings, open_home(settings, clock)) if a.name in "ab"}
+    assert found["a"].refresh_token is None
+    assert found["b"].refresh_token.get_secret_value() == CANARY
+    assert "refresh_token (Enter: bỏ qua / skip)" in ended.output
+    assert CANARY not in ended.output + again.output
+
+
 # --- care -------------------------------------------------------------------------------------------------------------
 
 

@@ -473,7 +473,7 @@ def test_taken_price_is_reported_where_the_stock_is_refused(shop):
 def test_new_content_is_sent_whole_and_goes_through_the_review(shop):
     [done] = shop.live(listing())
 
-    [result] = shop.push(update(listing(stock=9, english=english(storage="Freeze")), done, "content"))
+    [result] = shop.push(update(listing(stock=9, english=english(storage="Freeze")), done, "content", "stock"))
     pending = shop.client.fetch([KEY])[0].status
     shop.reviewed()
     [late] = shop.client.poll([result])
@@ -492,6 +492,48 @@ def test_new_pictures_are_a_new_listing_text_too(shop):
     assert outcomes(shop.push(update(one, done, "images"))) == [ACCEPTED]
     shop.reviewed()
     assert shop.client.fetch([KEY])[0].facets["images"] == one.facets["images"]
+
+
+def test_a_text_does_not_overwrite_what_somebody_set_beside_it(shop):
+    [done] = shop.live(listing())
+    record = shop.sandbox.state.get("product", FIRST)
+    trade = record["trade_info"] | {"inventory": 3, "price": {**record["trade_info"]["price"]}}
+    trade["price"]["tiered_price"] = [{"quantity": 20, "price": 9.99}, {"quantity": 90, "price": 8}]
+    shop.sandbox.state.put("picture", "https://x/hand.jpg", 1)
+    basic = record["basic_info"] | {"product_image": [{"image_url": "https://x/hand.jpg"}]}
+    shop.alter(FIRST, trade_info=trade, basic_info=basic)
+
+    shop.push(update(listing(english=english(storage="Freeze")), done, "content"))
+    shop.reviewed()
+
+    [remote] = shop.client.fetch([KEY])
+    assert remote.facets["stock"] == {"inventory": 3}
+    assert remote.facets["price"]["tiered_price"] == [[20, "9.99"], [90, "8"]]
+    assert remote.facets["images"] == ["https://x/hand.jpg"]
+    assert "Freeze" in remote.facets["content"]["description"]
+
+
+def test_pictures_do_not_overwrite_a_text_that_somebody_set(shop):
+    [done] = shop.live(listing())
+    basic = shop.sandbox.state.get("product", FIRST)["basic_info"]
+    shop.alter(FIRST, basic_info=basic | {"title": "By hand"})
+
+    shop.push(update(listing(images=item().images[:1]), done, "images"))
+    shop.reviewed()
+
+    assert shop.client.fetch([KEY])[0].facets["content"]["title"] == "By hand"
+
+
+def test_a_price_of_another_kind_gives_way(shop):
+    [done] = shop.live(listing())
+    span = {"price_type": "RANGE", "currency": "USD", "range_price": {"min_price": 1, "max_price": 2}}
+    trade = shop.sandbox.state.get("product", FIRST)["trade_info"]
+    shop.alter(FIRST, trade_info=trade | {"price": span})
+
+    shop.push(update(listing(english=english(storage="Freeze")), done, "content"))
+    shop.reviewed()
+
+    assert shop.client.fetch([KEY])[0].facets["price"] == listing().facets["price"]
 
 
 def test_edits_during_a_review_wait_for_its_end(shop):
@@ -555,9 +597,12 @@ def test_a_lost_answer_to_a_picture_is_repeated(shop):
 
 
 @pytest.mark.parametrize("remote_id", ["", "x", "٣", "5_6", "-5", "1" * 20])
-@pytest.mark.parametrize("kind", [Kind.UPDATE, Kind.RELIST, Kind.DELIST])
-def test_a_change_without_a_usable_id_is_looked_up(shop, kind, remote_id):
-    assert outcomes(shop.push(change(kind, listing(), remote_id, ("stock",)))) == [UNKNOWN]
+def test_a_change_without_a_usable_id_is_looked_up(shop, remote_id):
+    kinds = (Kind.UPDATE, Kind.RELIST, Kind.DELIST)
+
+    results = shop.push(*(change(kind, listing(), remote_id, ("stock",)) for kind in kinds))
+
+    assert outcomes(results) == [UNKNOWN] * 3
     assert shop.wire.calls == []
 
 
@@ -631,6 +676,12 @@ def test_a_part_of_what_is_taken_down_may_be_refused(shop):
     assert outcomes(results) == [DEFERRED, ACK, ACK, ACK]
     assert results[0].problem.code == f"{BIZ}PRODUCT_IN_AUDITING"
     assert results[0].until > shop.clock.now()
+
+
+def test_what_was_rejected_is_down_already(shop):
+    [bad] = shop.live(listing(english=english(description="It cures cancer.")))
+
+    assert outcomes(shop.push(delist(bad))) == [ACK]
 
 
 def test_what_could_not_be_taken_down_and_still_shows_is_looked_up(shop):

@@ -14,7 +14,15 @@ FIRST = "1601314875038"
 
 
 def fill(shop: Shop, count: int) -> None:
-    shop.live(*several(count))
+    """One listing as it is made, and copies of it under other model numbers."""
+    shop.live(*several(1))
+    shop.alter(FIRST)
+    with shop.sandbox.state.transaction():
+        first = shop.sandbox.state.get("product", FIRST)
+        for n in range(1, count):
+            number = int(FIRST) + n
+            basic = first["basic_info"] | {"model_number": f"CM-{n:03}"}
+            shop.sandbox.state.put("product", str(number), first | {"id": number, "basic_info": basic})
 
 
 def altered(shop: Shop, **changes: object) -> None:

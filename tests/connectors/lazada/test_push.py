@@ -481,3 +481,11 @@ def test_a_ban_told_under_http_200_holds_every_process_of_the_account(shop):
     assert shop.count("/seller/get") == 1
     shop.clock.advance(seconds=301)
     other.check()
+
+
+def test_a_description_of_the_longest_kind_is_sent(shop):
+    """Encoded it has more than the 64 KiB that a query may hold."""
+    [done] = shop.live(listing(description="ế" * 20_000))
+
+    assert done.outcome is Outcome.ACKNOWLEDGED
+    assert "ế" * 20_000 in shop.shown()[0]["payload"]["attributes"]["description"]

@@ -1,0 +1,138 @@
+"""Carries an hour's token of Login with Amazon, renewed before its end and once more where it is refused."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from connectors.amazon.errors import login_error, other_region
+from connectors.amazon.marketplaces import HOSTS, MARKETPLACES, TRIAL, Marketplace
+from connectors.bodies import parse
+from connectors.errors import NotSent, Throttled
+from connectors.fields import PictureAddress
+from connectors.rate_headers import retry_after
+from models.clock import Clock
+
+TOKEN_HOST, TOKEN_PATH = "api.amazon.com", b"/auth/o2/token"  # an address
+EARLY = timedelta(seconds=60)
+SIGNED_ADDRESSES = {"upload", "download", "schema"}  # operations whose address is the permission
+AGENT = "CayBeo/1.0 (Language=Python)"
+ROOTS = (b"/listings/2021-08-01", b"/feeds/2021-06-30", b"/definitions/2020-09-01")
+
+Flow = Generator[httpx.Request, httpx.Response, None]
+Step = Generator[httpx.Request, httpx.Response, str]
+
+
+class Credentials(BaseModel):
+    """One seller on one marketplace; `picture` is where Amazon fetches a picture by its hash."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    marketplace: Literal["US", "SG", "AU", "JP"]
+    seller_id: str = Field(pattern=r"^A[A-Z0-9]{5,30}$")
+    client_id: str = Field(min_length=1)
+    client_secret: SecretStr = Field(min_length=1)
+    refresh_token: SecretStr = Field(min_length=1)
+    picture: PictureAddress = Field(max_length=500)
+
+    @property
+    def sold_in(self) -> Marketplace:
+        return MARKETPLACES[self.marketplace]
+
+
+class LwaToken(httpx.Auth):
+    """One token for all threads of an account; only one of them renews it at a time.
+
+    The refresh token stays the same, so the one in the credentials is the only one there is.
+    """
+
+    def __init__(self, credentials: Credentials, clock: Clock) -> None:
+        self._credentials, self._clock = credentials, clock
+        self._lock = threading.Lock()
+        self._token = ""
+        self._ends = datetime.min.replace(tzinfo=UTC)
+
+    def auth_flow(self, request: httpx.Request) -> Flow:
+        if request.extensions.get("operation") in SIGNED_ADDRESSES:
+            yield request
+            return
+        self._at_home(request.url.host)
+        known, token = self._token, (yield from self._other_than("", request))
+        response = yield self._bearing(token, request)
+        if response.status_code == httpx.codes.FORBIDDEN and token == known:  # one that is new is not the reason
+            yield self._bearing((yield from self._other_than(token, request)), request)
+
+    def _at_home(self, host: str) -> None:
+        """A region's host knows only its own marketplaces. Raises before anything is sent to another."""
+        mine = self._credentials.sold_in.host
+        bare = host.removeprefix(TRIAL)
+        if bare in HOSTS.values() and bare != mine:
+            raise other_region(host, mine)
+
+    def _bearing(self, token: str, request: httpx.Request) -> httpx.Request:
+        request.headers["x-amz-access-token"] = token
+        request.headers["x-amz-date"] = self._clock.now().astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+        request.headers["User-Agent"] = AGENT
+        return request
+
+    def _other_than(self, refused: str, request: httpx.Request) -> Step:
+        """The token in use; a fresh one where that is the refused one, or ends within a minute."""
+        with self._lock:
+            if self._token == refused or self._clock.now() >= self._ends - EARLY:
+                yield from self._renew(request)
+            return self._token
+
+    def _renew(self, request: httpx.Request) -> Flow:
+        asked = self._clock.now()
+        response = yield httpx.Request(
+            "POST",
+            token_address(request.url),
+            headers={"Content-Type": "application/x-www-form-urlencoded;charset=UTF-8"},
+            content=urlencode(self._form()).encode(),
+            extensions=request.extensions,  # its timeouts
+        )
+        data = parse(response.read())
+        token, seconds = _granted(data) if response.status_code == httpx.codes.OK else ("", 0)
+        if not token:
+            self._refuse(response, data)
+        self._token, self._ends = token, asked + timedelta(seconds=seconds)
+
+    def _form(self) -> dict[str, str]:
+        known = self._credentials
+        return {
+            "grant_type": "refresh_token",
+            "refresh_token": known.refresh_token.get_secret_value(),
+            "client_id": known.client_id,
+            "client_secret": known.client_secret.get_secret_value(),
+        }
+
+    def _refuse(self, response: httpx.Response, data: Any) -> None:
+        """Nothing of the caller's request has left: no answer to a renewal leaves a doubt about it."""
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            raise Throttled("429", retry_after=retry_after(response.headers, self._clock))
+        raise login_error(response.status_code, data) or NotSent("login", f"HTTP {response.status_code}")
+
+
+def token_address(url: httpx.URL) -> httpx.URL:
+    """Amazon's own where the account is a live one, else beside the simulated API, in the same folder."""
+    if url.host.endswith(".amazon.com"):
+        return httpx.URL(scheme="https", host=TOKEN_HOST, raw_path=TOKEN_PATH)
+    path = url.raw_path.split(b"?")[0]
+    folder = next((path.partition(root)[0] for root in ROOTS if root in path), b"")
+    return url.copy_with(raw_path=folder + TOKEN_PATH)
+
+
+def _granted(data: Any) -> tuple[str, int]:
+    """Empty where it is not the documented answer."""
+    if not isinstance(data, dict) or str(data.get("token_type", "")).lower() != "bearer":
+        return "", 0
+    token, seconds = data.get("access_token"), data.get("expires_in")
+    if not isinstance(token, str) or not isinstance(seconds, int) or seconds <= 0:
+        return "", 0
+    return (token, seconds) if all("!" <= sign <= "~" for sign in token) else ("", 0)  # it goes into a header
