@@ -334,7 +334,8 @@ class Market:
 
     def drop(self, key: str) -> None:
         """Deleted by hand."""
-        self.state.delete(self.ways.kind, key)
+        for kind in (self.ways.kind, *self.ways.beside):
+            self.state.delete(kind, key)
 
     def _edit(self, key: str, change: Callable[[dict[str, Any]], None]) -> None:
         product = self.state.get(self.ways.kind, key)

@@ -126,6 +126,9 @@ class Oracle:
         """A product changed there: somebody must have asked for it."""
         sku = (after or before).sku  # type: ignore[union-attr]  # one of them is there
         here = self.listings.setdefault((market.name, key), Listing(sku, not self.by_hand))
+        if market.ways.empties and here.history and not (after and market.ways.refusable(after.title)):
+            before = here.history[-1][1]
+            after = with_stock(before, after)
         here.history.append((self.hub.seconds, after))
         if self.by_hand:
             here.touched = True
@@ -350,7 +353,7 @@ class Oracle:
     def _excused(self, market: Market, sku: str, should: Any, last: str, *, holding: bool) -> bool:
         """Whether an item may differ: its last change ended otherwise for a reason this model knows, and is told."""
         at, status = (market.name, sku), last.rpartition(" ")[2]
-        if at in self.touched:
+        if at in self.touched or (market.ways.reviewed_late and should and market.ways.refusable(should[2])):
             return True
         if status == "held":
             return holding
@@ -414,6 +417,13 @@ class Oracle:
 
 def _last(values: list[Any], value: Any) -> int:
     return len(values) - 1 - values[::-1].index(value)
+
+
+def with_stock(before: Shown | None, after: Shown | None) -> Shown | None:
+    """Where taking down empties the stock, what was there before is what counts: nobody sees either."""
+    if before is None or after is None or after.up or after.stock:
+        return after
+    return after._replace(stock=before.stock)
 
 
 def shown_of(market: Market, wanted: tuple[int, int, str] | None) -> tuple[int, int, str] | None:

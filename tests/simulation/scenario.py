@@ -47,7 +47,7 @@ QUIET = 3 * 3600.0  # longer than any back-off that a run may have left behind
 
 
 OF_SEEDS = 13
-NEWER = {1: "facebook", 5: "lazada", 6: "zalo", 7: "alibaba"}  # by the remainder of a seed
+NEWER = {1: "facebook", 5: "lazada", 6: "zalo", 7: "alibaba", 9: "amazon"}  # by the remainder of a seed
 
 
 @dataclass(kw_only=True)

@@ -14,6 +14,7 @@ import httpx
 import msgspec
 
 from connectors.alibaba import simulator as alibaba
+from connectors.amazon import simulator as amazon
 from connectors.lazada import simulator as lazada
 from connectors.madeincamau import simulator as madeincamau
 from connectors.postmart import simulator as postmart
@@ -76,6 +77,7 @@ class Ways:
     error: bytes  # under HTTP 200, and one nobody has heard of
     refuses: Callable[[Any, str], None]  # from now on the simulator has a rule against this SKU
     refusable: Callable[[str], bool]  # whether a review refuses such a title
+    reviewed_late: bool = False  # what was shown and acknowledged may be refused after that
     revoke: Callable[[Any], None] = forget_tokens  # of the simulator: the access tokens end
     authorise: Callable[[Any], Mapping[str, str]] | None = None  # its owner gives us a new pair of tokens
     trusted: Callable[[Any], None] | None = None  # a setting under which a create needs no second request
@@ -86,6 +88,8 @@ class Ways:
     set_price: Callable[[Fields, int], None]
     set_hidden: Callable[[Fields, bool], None]
     copied: Callable[[Documents, str, Fields, str], tuple[str, Fields]]  # a foreign product, made from one of ours
+    empties: bool = False  # taking down leaves nothing in stock
+    beside: tuple[str, ...] = ()  # kinds whose documents of the same key go with a product that is deleted
     erases: bool = True  # by hand
 
 
@@ -534,6 +538,76 @@ ALIBABA = Ways(
     copied=_copied_at_alibaba,
 )
 
+# Amazon
+
+
+def _amazon(sku: str, item: Fields) -> Shown:
+    """What is taken and not shown yet is about to be."""
+    attributes = item["visible"] or item["latest"]
+    (offer,) = attributes["purchasable_offer"]
+    (available,) = attributes["fulfillment_availability"]
+    title = _from_english(attributes["item_name"][0]["value"])
+    price = _cents(offer["our_price"][0]["schedule"][0]["value_with_tax"])
+    return Shown(sku, price, available["quantity"], title, "end_at" not in offer and not claims(title))
+
+
+def _is_amazon_search(request: httpx.Request) -> bool:
+    path = request.url.path.partition("/listings/2021-08-01/items/")[2]
+    return path != "" and "/" not in path
+
+
+def _refuse_at_amazon(simulator: Any, sku: str) -> None:
+    replaced, changed = simulator._replace, simulator._change
+    issues = [amazon.issue("18299", "You cannot list in this category.", "item_name")]
+
+    def strict(key: str, body: Fields, *, keep: bool) -> Any:
+        return issues if key == sku else replaced(key, body, keep=keep)
+
+    def strictly_changed(key: str, body: Fields, *, keep: bool) -> Any:
+        hides = "end_at" in str(body)
+        return issues if key == sku and not hides else changed(key, body, keep=keep)
+
+    simulator._replace, simulator._change = strict, strictly_changed
+
+
+def _offers_at_amazon(item: Fields) -> Iterator[Fields]:
+    return (offer for attributes in (item["visible"], item["latest"]) for offer in attributes["purchasable_offer"])
+
+
+def _set_price_at_amazon(item: Fields, price: int) -> None:
+    item["visible"] = item["visible"] or item["latest"]
+    for offer in _offers_at_amazon(item):
+        offer["our_price"][0]["schedule"][0]["value_with_tax"] = price / 100
+
+
+def _hide_at_amazon(item: Fields, hidden: bool) -> None:
+    item["visible"] = item["visible"] or item["latest"]
+    for offer in _offers_at_amazon(item):
+        offer.pop("end_at", None)
+        offer.update({"end_at": {"value": "2026-01-01T00:00:00Z"}} if hidden else {})
+
+
+AMAZON = Ways(
+    classes=("A",),
+    kind="item",
+    current=("token", "signature", "quota"),
+    read=_amazon,
+    dong=_cents,
+    title=_from_english,
+    writes=lambda request: request.method in ("PUT", "PATCH", "DELETE") and "/listings/" in request.url.path,
+    lags=_is_amazon_search,
+    error=b'{"errors":[{"code":"HeThongBan","message":"System error","details":""}]}',
+    refuses=_refuse_at_amazon,
+    refusable=claims,
+    reviewed_late=True,
+    empties=True,
+    policy={"currency": "USD", "rate": Decimal(100)},
+    set_price=_set_price_at_amazon,
+    set_hidden=_hide_at_amazon,
+    copied=lambda state, key, item, sku: (sku, item | {"asin": f"B0{state.next_number('asin'):08}"}),
+    beside=("due",),
+)
+
 WAYS = {
     "madeincamau": MADEINCAMAU,
     "postmart": POSTMART,
@@ -542,4 +616,5 @@ WAYS = {
     "lazada": LAZADA,
     "zalo": ZALO,
     "alibaba": ALIBABA,
+    "amazon": AMAZON,
 }
