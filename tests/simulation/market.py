@@ -140,11 +140,17 @@ class Market:
         answer = self._handle(arrival, write)
         if fault == "double":
             answer = self.rng.choice((answer, self._handle(arrival, write)))
+        if write and self.ways.done_after:
+            self.hub.at(self.hub.seconds + self.ways.done_after, self._look)
         self._send_back(arrival, answer.response)
+
+    def _look(self) -> None:
+        """What is due there happens."""
+        self.simulator.listings()
 
     def shown(self) -> dict[str, Shown]:
         """By the marketplace's own key, as of now."""
-        self.simulator.listings()  # what is due there happens
+        self._look()
         return dict(self._products())
 
     def listed_already(self) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from tests.simulation.market import Arrival, Market
 from tests.simulation.schedule import BEGIN, Hub, Worker
-from tests.simulation.wires import WAYS, Shown
+from tests.simulation.wires import EMPTIED, WAYS, Shown
 
 DAY = 24 * 3600.0
 OURS_TO_WRITE = ("lease-", "quota", "run-", "approve", "refuse", "withdraw", "oddities")  # outside the lease
@@ -126,9 +126,10 @@ class Oracle:
         """A product changed there: somebody must have asked for it."""
         sku = (after or before).sku  # type: ignore[union-attr]  # one of them is there
         here = self.listings.setdefault((market.name, key), Listing(sku, not self.by_hand))
-        if market.ways.empties and here.history and not (after and market.ways.refusable(after.title)):
+        if here.history:
             before = here.history[-1][1]
-            after = with_stock(before, after)
+        if before is not None and after is not None and after.stock == EMPTIED:
+            after = after._replace(stock=before.stock)  # nobody sees either
         here.history.append((self.hub.seconds, after))
         if self.by_hand:
             here.touched = True
@@ -417,13 +418,6 @@ class Oracle:
 
 def _last(values: list[Any], value: Any) -> int:
     return len(values) - 1 - values[::-1].index(value)
-
-
-def with_stock(before: Shown | None, after: Shown | None) -> Shown | None:
-    """Where taking down empties the stock, what was there before is what counts: nobody sees either."""
-    if before is None or after is None or after.up or after.stock:
-        return after
-    return after._replace(stock=before.stock)
 
 
 def shown_of(market: Market, wanted: tuple[int, int, str] | None) -> tuple[int, int, str] | None:

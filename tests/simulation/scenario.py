@@ -564,7 +564,8 @@ class Scenario:
         """What was edited there by hand is put right when somebody asks for it."""
         if not self.oracle.touched or self.oracle.violations:
             return
-        self._quiet("heal", lambda worker: self._reconcile(worker, heal=True))
+        later = max(market.ways.answered_within for market in self.markets)  # what is open is nobody's to heal
+        self._quiet("heal", lambda worker: self._reconcile(worker, heal=True), after=later)
         self._person_decides()
         self._settle_down()
         self.oracle.touched.clear()

@@ -15,6 +15,7 @@ import msgspec
 
 from connectors.alibaba import simulator as alibaba
 from connectors.amazon import simulator as amazon
+from connectors.facebook import simulator as facebook
 from connectors.lazada import simulator as lazada
 from connectors.madeincamau import simulator as madeincamau
 from connectors.postmart import simulator as postmart
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 Fields = dict[str, Any]
 _decode = msgspec.json.decode
+
+
+EMPTIED = -1  # the stock of what was taken down, where that leaves nothing
 
 
 class Shown(NamedTuple):
@@ -82,13 +86,14 @@ class Ways:
     authorise: Callable[[Any], Mapping[str, str]] | None = None  # its owner gives us a new pair of tokens
     trusted: Callable[[Any], None] | None = None  # a setting under which a create needs no second request
     polls_by_reading: bool = False
+    done_after: float = 0.0  # seconds from a write's answer to what it does; the simulator does it when it is looked at
+    answered_within: float = 3 * 3600.0  # what is still open then is looked up
     runs: int = 2  # until everything is right: answers come later, and a second listing is closed after them
     named_by_sku: bool = False  # and an id of its own need not be known
     policy: Mapping[str, Any] = field(default_factory=dict)
     set_price: Callable[[Fields, int], None]
     set_hidden: Callable[[Fields, bool], None]
     copied: Callable[[Documents, str, Fields, str], tuple[str, Fields]]  # a foreign product, made from one of ours
-    empties: bool = False  # taking down leaves nothing in stock
     beside: tuple[str, ...] = ()  # kinds whose documents of the same key go with a product that is deleted
     erases: bool = True  # by hand
 
@@ -281,6 +286,7 @@ FACEBOOK = Ways(
     error=b'{"error":{"code":99901,"message":"He thong ban","type":"OAuthException","is_transient":true}}',
     refuses=_refuse_at_facebook,
     refusable=harmless,
+    done_after=facebook.FINISHED_AFTER,
     named_by_sku=True,
     revoke=lambda simulator: None,  # a system user's token does not end
     set_price=lambda item, price: item.update(price=f"{price} VND"),
@@ -436,6 +442,7 @@ ZALO = Ways(
     kind="article",
     current=("token", "refresh", "ends", "quota", "setting"),
     read=_zalo,
+    done_after=zalo.WORKED_ON,
     runs=3,
     stock=lambda count: int(count > 0),  # an article tells no more than whether there is any
     title=_before_star,
@@ -547,8 +554,10 @@ def _amazon(sku: str, item: Fields) -> Shown:
     (offer,) = attributes["purchasable_offer"]
     (available,) = attributes["fulfillment_availability"]
     title = _from_english(attributes["item_name"][0]["value"])
-    price = _cents(offer["our_price"][0]["schedule"][0]["value_with_tax"])
-    return Shown(sku, price, available["quantity"], title, "end_at" not in offer and not claims(title))
+    price, stock = _cents(offer["our_price"][0]["schedule"][0]["value_with_tax"]), available["quantity"]
+    if "end_at" in offer:
+        return Shown(sku, price, stock or EMPTIED, title, up=False)
+    return Shown(sku, price, stock, title, not claims(title))
 
 
 def _is_amazon_search(request: httpx.Request) -> bool:
@@ -600,7 +609,8 @@ AMAZON = Ways(
     refuses=_refuse_at_amazon,
     refusable=claims,
     reviewed_late=True,
-    empties=True,
+    done_after=amazon.APPLIED_AFTER,
+    answered_within=25 * 3600.0,
     policy={"currency": "USD", "rate": Decimal(100)},
     set_price=_set_price_at_amazon,
     set_hidden=_hide_at_amazon,
