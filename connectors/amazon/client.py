@@ -289,6 +289,8 @@ class AmazonClient:
             error = refused_for(there.issues)
             self._session.heard("issues", error)
             return self._refused(result.key, error)
+        if remote.status == "hidden":  # by somebody's hand: the look-up knows whether this change was to show it
+            return replace(result, outcome=Outcome.UNKNOWN)
         return _done(result, remote) if remote.status == "live" else result
 
     def _items(self, keys: Sequence[str]) -> list[_Item]:

@@ -28,7 +28,8 @@ COUNTED: dict[str, str] = {
     Kind.DELIST: "delisted",
     Kind.CLOSE: "delisted",
 }
-
+# These teach no id: closing a second listing is sent as a delist, and what we know of the first one stays.
+DOWN = (Kind.DELIST, Kind.CLOSE)
 POISONED = 3  # runs in a row in which one listing failed in the same way
 LONGEST_SECONDS = 7200.0  # a run's length: whoever asks for a longer wait is asked again by a later run
 AGAIN_SECONDS = 1.0  # between two reads that must agree
@@ -199,7 +200,7 @@ class Settler:
 
     def _accepted(self, db: Connection, where: Any, one: Sent, result: Result, now: datetime) -> None:
         """What was left out is due as soon as the answer about the rest is there."""
-        if result.remote_id:
+        if result.remote_id and one.kind not in DOWN:
             db.execute(update(STATE).where(*where).values(remote_id=result.remote_id))
         if _partly(one, result):
             db.execute(update(STATE).where(*where).values(due_at=now, due_reason="changed"))
@@ -220,7 +221,7 @@ class Settler:
         }
         if one.kind == Kind.CREATE:
             values["status"] = ASKED_FOR
-        known = {"remote_id": result.remote_id, "revision": result.revision}
+        known = {"remote_id": "" if one.kind in DOWN else result.remote_id, "revision": result.revision}
         return values | {name: value for name, value in known.items() if value}
 
     def _counted(self, db: Connection, one: Sent, result: Result) -> Any:

@@ -9,39 +9,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import format_datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import msgspec
 
 from connectors.contract import Connector
-from connectors.madeincamau import simulator as madeincamau
-from connectors.postmart import simulator as postmart
 from connectors.simulator import Answer, below
-from connectors.voso import simulator as voso
 from tests.simulation.schedule import Hub, HubClock, Worker
-from tests.simulation.workload import REFUSED_WORDS
+from tests.simulation.wires import WAYS, Shown
 
 NETWORK = (0.004, 0.06)  # seconds there and back
 _encode, _decode = msgspec.json.encode, msgspec.json.decode
 
 
-class Shown(NamedTuple):
-    """What matters of one stored product."""
-
-    sku: str
-    price: int
-    stock: int
-    title: str
-    up: bool  # offered to buyers, or about to be: neither hidden nor a draft nor refused
-
-
 class Documents:
     """The simulators' State in dictionaries; values are kept as JSON, so that nobody shares them."""
 
-    def __init__(self, stored: Callable[[str, str, bytes | None, bytes | None], None]) -> None:
+    def __init__(self, watched: str, stored: Callable[[str, bytes | None, bytes | None], None]) -> None:
+        """Tells of every change of a document of the kind `watched`."""
         self.kinds: dict[str, dict[str, bytes]] = {}
-        self._stored = stored
+        self._watched, self._stored = watched, stored
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -54,14 +42,14 @@ class Documents:
     def put(self, kind: str, key: str, value: Any) -> None:
         these = self.kinds.setdefault(kind, {})
         raw = _encode(value)
-        if kind == "product":
-            self._stored(kind, key, these.get(key), raw)
+        if kind == self._watched:
+            self._stored(key, these.get(key), raw)
         these[key] = raw
 
     def delete(self, kind: str, key: str) -> None:
         old = self.kinds.get(kind, {}).pop(key, None)
-        if kind == "product" and old is not None:
-            self._stored(kind, key, old, None)
+        if kind == self._watched and old is not None:
+            self._stored(key, old, None)
 
     def items(self, kind: str, after: str = "", most: int = -1) -> list[tuple[str, Any]]:
         these = self.kinds.get(kind, {})
@@ -123,28 +111,27 @@ class Market:
 
     def __init__(self, hub: Hub, connector: Connector, rng: random.Random, wiring: Wiring, watch: Any) -> None:
         self.hub, self.connector, self.rng, self.wiring, self.watch = hub, connector, rng, wiring, watch
-        self.name = connector.name
-        self.state = Documents(self._stored)
-        kind = connector.simulator_class()
-        self.simulator = kind(self.state, HubClock(hub), random.Random(rng.getrandbits(32)))
+        self.name, self.ways = connector.name, WAYS[connector.name]
+        self.state = Documents(self.ways.kind, self._stored)
+        simulator = connector.simulator_class()
+        self.simulator: Any = simulator(self.state, HubClock(hub), random.Random(rng.getrandbits(32)))
+        self.credentials = self.simulator.credentials
         self.requests = self.writes = self.faults = 0
-        self.sender: Arrival | None = None
         self._past: deque[tuple[float, dict[str, dict[str, bytes]]]] = deque()
         self._flapping = random.Random()
         self._flapping.setstate(rng.getstate())  # its own draws: the other faults of a seed stay as they are
         self._flapped: set[int] = set()
-        self._reader = READERS[self.name]
 
     # The far end
 
     def arrive(self, arrival: Arrival) -> None:
         """The request is here: it is counted, judged, perhaps carried out, perhaps answered."""
         request, fault = arrival.request, arrival.fault
-        write = is_write(self.name, request)
+        write = self.ways.writes(request)
         self.requests += 1
         self.writes += write
         self.watch.arrived(self, arrival, write)
-        if write and self.wiring.poison and any(sku.encode() in _named(request) for sku in self.wiring.poison):
+        if write and self._is_poisoned(request):
             arrival.answer = httpx.Response(500, text="poisoned")
             return
         if fault.endswith("-before") or fault.startswith(("429", "not-done")):
@@ -153,53 +140,69 @@ class Market:
         answer = self._handle(arrival, write)
         if fault == "double":
             answer = self.rng.choice((answer, self._handle(arrival, write)))
+        if write and self.ways.done_after:
+            self.hub.at(self.hub.seconds + self.ways.done_after, self._look)
         self._send_back(arrival, answer.response)
+
+    def _look(self) -> None:
+        """What is due there happens."""
+        self.simulator.listings()
 
     def shown(self) -> dict[str, Shown]:
         """By the marketplace's own key, as of now."""
-        self.simulator.listings()  # what is due there happens
-        reading = ((key, self._read(key, raw)) for key, raw in sorted(self.state.kinds.get("product", {}).items()))
-        return dict(reading)
+        self._look()
+        return dict(self._products())
 
     def listed_already(self) -> None:
         """Tells the oracle what was here before it began to watch."""
-        for key, raw in sorted(self.state.kinds.get("product", {}).items()):
-            self.watch.known(self, key, self._read(key, raw))
+        for key, shown in self._products():
+            self.watch.known(self, key, shown)
 
     def sku(self, key: str) -> str:
-        return self._read(key, self.state.kinds["product"][key]).sku
+        return self._read(key, self.state.kinds[self.ways.kind][key]).sku
 
-    def submit_at_once(self) -> None:
-        """Vỏ Sò as for a trusted shop: a create needs no second request, so one that is sent twice is live twice."""
-        simulator, create = self.simulator, self.simulator._create
+    def _products(self) -> list[tuple[str, Shown]]:
+        these = self.state.kinds.get(self.ways.kind, {})
+        return [(key, self._read(key, raw)) for key, raw in sorted(these.items())]
 
-        def created(request: httpx.Request) -> dict[str, Any]:
-            product = self.state.get("product", f"{create(request)['product_id']:012}")
-            due = self.hub.now() + timedelta(seconds=simulator.review_seconds)
-            return dict(simulator._store(product | {"status": "Chờ duyệt", "review_until": due.isoformat()}))
-
-        simulator._routes["v2/product/create"] = voso.Route(created, "write")
+    def _is_poisoned(self, request: httpx.Request) -> bool:
+        """By SKU, or by the marketplace's own key."""
+        if not self.wiring.poison:
+            return False
+        keys = {key for key, shown in self._products() if shown.sku in self.wiring.poison}
+        return any(name.encode() in _named(request) for name in self.wiring.poison | keys)
 
     def refuse(self, sku: str) -> None:
         """From now on a rule that no document mentions stands against this product."""
-        REFUSING[self.name](self.simulator, sku)
+        self.ways.refuses(self.simulator, sku)
 
     def live(self) -> list[dict[str, Any]]:
-        return [one for one in self.simulator.listings() if one["status"] == "live"]
+        """In the catalogue's words and money."""
+        listings = [one for one in self.simulator.listings() if one["status"] == "live"]
+        told = (("title", self.ways.title), ("price", self.ways.dong))
+        return [one | {name: ours(one[name]) for name, ours in told} for one in listings]
+
+    def authorise(self) -> bool:
+        """Whether the shop's owner could agree once more, where a pair of tokens is worth nothing any more."""
+        if self.ways.authorise is None:
+            return False
+        self.credentials = self.ways.authorise(self.simulator)
+        return True
 
     def _handle(self, arrival: Arrival, write: bool) -> Answer:
-        self.sender = arrival
         path = below(arrival.request, self.name)
-        try:
-            if self._flaps(arrival):
-                return self._handle_with({**self.state.kinds, "product": {}, "code": {}}, arrival.request, path)
-            if not write and self.wiring.lag and self.hub.faults and is_lagging(self.name, arrival.request):
-                return self._handle_in_the_past(arrival.request, path)
-            if write and self.wiring.lag:
-                self._remember()
-            return self.simulator.handle(arrival.request, path)
-        finally:
-            self.sender = None
+        if self._flaps(arrival):
+            kinds = {**self.state.kinds, **{kind: {} for kind in self.ways.emptied}}
+            return self._handle_with(kinds, arrival.request, path)
+        if not write and self.wiring.lag and self.hub.faults and self.ways.lags(arrival.request):
+            return self._handle_in_the_past(arrival.request, path)
+        if write and self.wiring.lag:
+            self._remember()
+        return self._answer(arrival.request, path)
+
+    def _answer(self, request: httpx.Request, path: list[str]) -> Answer:
+        answer: Answer = self.simulator.handle(request, path)
+        return answer
 
     def _remember(self) -> None:
         """How things stood until now."""
@@ -209,7 +212,7 @@ class Market:
 
     def _flaps(self, arrival: Arrival) -> bool:
         """A search by SKU misses everything, however long it has been there; the next one of that process does not."""
-        if not (self.wiring.flaps and self.hub.faults and is_search(self.name, arrival.request)):
+        if not (self.wiring.flaps and self.hub.faults and self.ways.searches(arrival.request)):
             return False
         number = arrival.worker.number
         if number in self._flapped or self._flapping.random() >= self.wiring.flaps:
@@ -223,9 +226,9 @@ class Market:
         then = self.hub.seconds - self.rng.uniform(0, self.wiring.lag)
         old = next((kinds for at, kinds in self._past if at > then), None)
         if old is None or self.rng.random() < 0.3:
-            return self.simulator.handle(request, path)
+            return self._answer(request, path)
         self.hub.note(f"{self.name} reads an old copy")
-        of_today = {kind: these for kind, these in self.state.kinds.items() if kind in ("token", "media", "picture")}
+        of_today = {kind: these for kind, these in self.state.kinds.items() if kind in self.ways.current}
         return self._handle_with({**old, **of_today}, request, path)
 
     def _handle_with(self, kinds: dict[str, dict[str, bytes]], request: httpx.Request, path: list[str]) -> Answer:
@@ -233,7 +236,7 @@ class Market:
         now, self.state.kinds = self.state.kinds, {kind: dict(these) for kind, these in kinds.items()}
         watch, self.watch = self.watch, None
         try:
-            return self.simulator.handle(request, path)
+            return self._answer(request, path)
         finally:
             self.state.kinds, self.watch = now, watch
 
@@ -244,7 +247,7 @@ class Market:
         elif fault.startswith("429"):
             arrival.answer = self._too_many(fault)
         elif fault == "not-done-200":
-            arrival.answer = httpx.Response(200, content=ERRORS[self.name])
+            arrival.answer = httpx.Response(200, content=self.ways.error)
         else:
             arrival.answer = httpx.Response(int(fault[:3]), text="simulated fault")
 
@@ -281,23 +284,23 @@ class Market:
             }
             arrival.answer = httpx.Response(200, content=spoilt.get(fault, b""))
         elif fault == "error-200":
-            arrival.answer = httpx.Response(200, content=ERRORS[self.name])
+            arrival.answer = httpx.Response(200, content=self.ways.error)
         elif fault == "revoke":
-            self.state.kinds.pop("token", None)
+            self.ways.revoke(self.simulator)
             arrival.answer = answer
         elif fault in LINES:
-            arrival.answer = httpx.Response(
-                answer.status_code, headers=answer.headers, content=self._garble(fault, body)
-            )
+            name = self.ways.lines(arrival.request)
+            content = self._garble(fault, name, body) if name else body
+            arrival.answer = httpx.Response(answer.status_code, headers=answer.headers, content=content)
         else:
             arrival.answer = answer
         if arrival.answer is not None:  # as every server on the net does
             arrival.answer.headers["Date"] = format_datetime(self.hub.now(), usegmt=True)
 
-    def _garble(self, fault: str, body: bytes) -> bytes:
+    def _garble(self, fault: str, name: str, body: bytes) -> bytes:
         """Results of a batch in another order, some missing, some twice, some about nothing we sent."""
         data = _decode(body) if body else None
-        lines = data.get("results") if isinstance(data, dict) else None
+        lines = data.get(name) if isinstance(data, dict) else None
         if not lines:
             return body
         lines = list(lines)
@@ -309,70 +312,43 @@ class Market:
         elif fault == "doubled-line":
             lines.append(one)
         elif fault == "extra-line":
-            lines.insert(0, one | {"external_id": "KHAC-1"})
+            lines.insert(0, self.ways.stranger(one))
         else:
-            lines.append(
-                one | {"status": "error", "errors": [{"code": "invalid_value", "field": "", "message_vi": ""}]}
-            )
-        return _encode(data | {"results": lines})
+            lines.append(self.ways.contradiction(one))
+        return _encode(data | {name: lines})
 
-    def _stored(self, kind: str, key: str, old: bytes | None, new: bytes | None) -> None:
+    def _stored(self, key: str, old: bytes | None, new: bytes | None) -> None:
         if self.watch is not None:
             before = self._read(key, old) if old is not None else None
             self.watch.stored(self, key, before, self._read(key, new) if new is not None else None)
 
     def _read(self, key: str, raw: bytes) -> Shown:
-        return self._reader(key, _decode(raw))
+        return self.ways.read(key, _decode(raw))
 
     # By hand, in the marketplace's own back office
 
-    def find(self, sku: str) -> str | None:
-        """The marketplace's key of the first product with our SKU."""
-        for key, raw in sorted(self.state.kinds.get("product", {}).items()):
-            if self._read(key, raw).sku == sku:
-                return key
-        return None
-
-    def edit(self, key: str, change: Callable[[dict[str, Any]], None]) -> None:
-        product = self.state.get("product", key)
-        change(product)
-        if isinstance(product.get("revision"), int):
-            product["revision"] += 1
-        self.state.put("product", key, product)
-
     def set_price(self, key: str, price: int) -> None:
-        def change(product: dict[str, Any]) -> None:
-            inside = {"madeincamau": "fields", "postmart": "price"}.get(self.name)
-            place = product[inside] if inside else product
-            place["price" if self.name == "voso" else "price_vnd"] = price
-
-        self.edit(key, change)
+        self._edit(key, lambda product: self.ways.set_price(product, price))
 
     def set_hidden(self, key: str, *, hidden: bool) -> None:
-        def change(product: dict[str, Any]) -> None:
-            if self.name == "postmart":
-                product["status"] = "hidden" if hidden else "live"
-            else:
-                product["hidden"] = hidden
-
-        self.edit(key, change)
+        self._edit(key, lambda product: self.ways.set_hidden(product, hidden))
 
     def add_foreign(self, like: str, sku: str) -> None:
         """A listing our catalogue does not know, made by hand from one of ours."""
-        product = self.state.get("product", like)
-        if self.name == "voso":
-            number = self.state.next_number("product")
-            self.state.put("code", sku, [number])
-            like, product = f"{number:012}", product | {"product_id": number, "product_code": sku, "status": "Đang bán"}
-        elif self.name == "postmart":
-            like, product = sku, product | {"external_id": sku, "remote_id": f"BD-{sku}"}
-        else:
-            like, product = sku, product | {"product_id": f"MCM-{sku}"}
-        self.state.put("product", like, product)
+        key, product = self.ways.copied(self.state, like, self.state.get(self.ways.kind, like), sku)
+        self.state.put(self.ways.kind, key, product)
 
     def drop(self, key: str) -> None:
         """Deleted by hand."""
-        self.state.delete("product", key)
+        for kind in (self.ways.kind, *self.ways.beside):
+            self.state.delete(kind, key)
+
+    def _edit(self, key: str, change: Callable[[dict[str, Any]], None]) -> None:
+        product = self.state.get(self.ways.kind, key)
+        change(product)
+        if isinstance(product.get("revision"), int):
+            product["revision"] += 1
+        self.state.put(self.ways.kind, key, product)
 
 
 class Wire(httpx.BaseTransport):
@@ -396,7 +372,7 @@ class Wire(httpx.BaseTransport):
             there += rng.uniform(0, deadline * 0.9)
         if fault in ("slow", "slow-answer"):
             back += rng.uniform(0, deadline * 0.9 - min(there, deadline * 0.9))
-        create = request.url.path.endswith("/create")
+        create = bool(market.ways.creates(request))
         dies = hub.faults and rng.random() < (hub.chances.orphan if create else 0.0) + hub.chances.crash * 2
         if dies and (create or rng.random() < 0.5) and not market.watch.counts(market):
             there = rng.uniform(0, deadline * 0.9)  # the process is gone, its request still travels
@@ -429,89 +405,6 @@ class Wire(httpx.BaseTransport):
         market.faults += 1
         market.hub.note(f"{self._worker.name} wire: {fault}")
         return fault
-
-
-def _voso(key: str, product: dict[str, Any]) -> Shown:
-    status = product["status"]  # a review that is over is written down only when the product changes next
-    up = not product["hidden"] and (
-        status == "Đang bán" or (status == "Chờ duyệt" and REFUSED_WORDS not in product["name"])
-    )
-    return Shown(product["product_code"], product["price"], product["stock"], product["name"], up)
-
-
-def _postmart(key: str, product: dict[str, Any]) -> Shown:
-    price, stock, title = product["price"]["price_vnd"], product["stock"]["qty"], product["content"]["name"]
-    return Shown(product["external_id"], price, stock, title, product["status"] == "live")
-
-
-def _madeincamau(key: str, product: dict[str, Any]) -> Shown:
-    fields = product["fields"]
-    return Shown(key, fields["price_vnd"], fields["stock"], fields["name"], not product["hidden"])
-
-
-def _refuse_at_voso(simulator: Any, sku: str) -> None:
-    judge = simulator._judge
-
-    def strict(product: dict[str, Any]) -> None:
-        if product["product_code"] == sku:
-            raise voso.invalid("category_id", "danh mục không còn")
-        judge(product)
-
-    simulator._judge = strict
-
-
-def _refuse_at_postmart(simulator: Any, sku: str) -> None:
-    faults = simulator._faults
-
-    def strict(item: Any) -> Iterator[dict[str, str]]:
-        if item.external_id == sku and not isinstance(item, postmart.Visibility):
-            yield postmart.fault("unknown_category", "content.categories")
-        yield from faults(item)
-
-    simulator._faults = strict
-
-
-def _refuse_at_madeincamau(simulator: Any, sku: str) -> None:
-    body = simulator._body
-
-    def strict(key: str, request: httpx.Request) -> Any:
-        if key == sku:
-            raise madeincamau.Refusal(422, ("category_id", "unknown_category"))
-        return body(key, request)
-
-    simulator._body = strict
-
-
-REFUSING = {"voso": _refuse_at_voso, "postmart": _refuse_at_postmart, "madeincamau": _refuse_at_madeincamau}
-READERS = {"voso": _voso, "postmart": _postmart, "madeincamau": _madeincamau}
-ERRORS = {  # HTTP 200, and an error nobody has heard of
-    "voso": b'{"status":500,"error":true,"message":"System error","data":null}',
-    "postmart": b'{"error":{"code":"he_thong_ban","message_vi":"ban","field":""}}',
-    "madeincamau": b'{"errors":[{"field":"","code":"he_thong_ban","message_vi":"ban"}]}',
-}
-VOSO_WRITES = ("create", "submit", "update", "updatePrice", "hide", "show")
-
-
-def is_write(market: str, request: httpx.Request) -> bool:
-    path = request.url.path
-    if market == "voso":
-        return path.rpartition("/")[2] in VOSO_WRITES or path.endswith("/media/upload")
-    if market == "postmart":
-        return request.method == "POST"
-    return request.method != "GET" and not path.endswith("/oauth/token")
-
-
-def is_lagging(market: str, request: httpx.Request) -> bool:
-    """Searches and read-backs come from copies; what one product's own address answers at a write does not."""
-    path = request.url.path
-    if market == "voso":
-        return path.endswith("/product/list")
-    return "/products" in path
-
-
-def is_search(market: str, request: httpx.Request) -> bool:
-    """A look-up of some SKUs, and not a page of all there is."""
-    return market == "voso" and is_lagging(market, request) and b"product_codes" in request.content
 
 
 def _named(request: httpx.Request) -> bytes:

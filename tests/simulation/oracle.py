@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from tests.simulation.market import Arrival, Market, Shown
+from tests.simulation.market import Arrival, Market
 from tests.simulation.schedule import BEGIN, Hub, Worker
-from tests.simulation.workload import REFUSED_WORDS
+from tests.simulation.wires import EMPTIED, WAYS, Shown
 
 DAY = 24 * 3600.0
 OURS_TO_WRITE = ("lease-", "quota", "run-", "approve", "refuse", "withdraw", "oddities")  # outside the lease
@@ -106,6 +106,8 @@ class Oracle:
         self.hub.note(f"{market.name} <- {worker.name} {verb}{' (late)' if arrival.late else ''}")
         if market.name in self.rates and not arrival.late:
             self._rate(market.name)
+        if arrival.fault == "double" and (sku := market.ways.creates(request)):
+            self.doubtful.add((market.name, sku))  # one request, delivered twice by the network
         if write and not arrival.late and not worker.dead:
             self._newest(market.name, worker)
             if self.restored and self.ask("SELECT 1 FROM account WHERE name = ? AND needs_reconcile", market.name):
@@ -124,6 +126,10 @@ class Oracle:
         """A product changed there: somebody must have asked for it."""
         sku = (after or before).sku  # type: ignore[union-attr]  # one of them is there
         here = self.listings.setdefault((market.name, key), Listing(sku, not self.by_hand))
+        if here.history:
+            before = here.history[-1][1]
+        if before is not None and after is not None and after.stock == EMPTIED:
+            after = after._replace(stock=before.stock)  # nobody sees either
         here.history.append((self.hub.seconds, after))
         if self.by_hand:
             here.touched = True
@@ -162,8 +168,9 @@ class Oracle:
 
     def _too_late(self, market: Market, arrival: Arrival) -> None:
         """Frozen behind its last check for longer than anybody can guard against: a second listing may come of it."""
-        if self.hub.unguarded and market.name == "voso" and arrival.request.url.path.endswith("/create"):
-            self.doubtful.add((market.name, msgspec.json.decode(arrival.request.content)["product_code"]))
+        sku = market.ways.creates(arrival.request)
+        if self.hub.unguarded and sku:
+            self.doubtful.add((market.name, sku))
 
     def _rate(self, market: str) -> None:
         permits, seconds = self.rates[market]
@@ -204,16 +211,14 @@ class Oracle:
     def _created(self, market: Market, sku: str) -> None:
         at = (market.name, sku)
         self.creates[at] += 1
-        arrival = market.sender
-        if arrival is not None and arrival.fault == "double":
-            self.doubtful.add(at)  # one request, delivered twice by the network
         if market.connector.safety == "D" and self.creates[at] > 1 and at not in self.deleted:
             self.fail("I2", f"{market.name}: {sku} was created {self.creates[at]} times on a class D marketplace")
 
     def _values(self, market: str, sku: str, wanted: Wanted, before: Shown | None, after: Shown) -> None:
         """Every value was one of the catalogue's, and none is older than the one it replaces."""
+        stocks = [WAYS[market].stock(count) for count in wanted.stocks]
         columns: tuple[tuple[str, list[Any], int], ...] = (
-            ("price", wanted.prices, 1), ("stock", wanted.stocks, 2), ("title", wanted.titles, 3),
+            ("price", wanted.prices, 1), ("stock", stocks, 2), ("title", wanted.titles, 3),
         )  # fmt: skip
         for name, values, place in columns:
             new, old = after[place], before[place] if before is not None else None
@@ -321,7 +326,7 @@ class Oracle:
             live[one["key"]].append((one["price"], one["stock"], one["title"]))
         wrong = []
         for sku in sorted(self.wanted):
-            there, should = live[sku], expected.get(sku)
+            there, should = live[sku], shown_of(market, expected.get(sku))
             if there != ([should] if should else []):
                 why = self._last(market.name, sku)
                 if not self._excused(market, sku, should, why, holding=holding):
@@ -331,6 +336,8 @@ class Oracle:
     def _known_by_name(self, market: Market, expected: dict[str, Any]) -> list[str]:
         """What our records call live must be that very listing: the next edit goes there."""
         live = {(one["key"], str(one["remote_id"])) for one in market.live()}
+        if market.ways.named_by_sku:
+            live |= {(key, "") for key, _ in live}
         rows = self.ask("SELECT sku, remote_id FROM listing_state WHERE account = ? AND status = 'live'", market.name)
         return [
             f"{market.name}: {sku} is known as {remote_id}, which is not live"
@@ -347,12 +354,12 @@ class Oracle:
     def _excused(self, market: Market, sku: str, should: Any, last: str, *, holding: bool) -> bool:
         """Whether an item may differ: its last change ended otherwise for a reason this model knows, and is told."""
         at, status = (market.name, sku), last.rpartition(" ")[2]
-        if at in self.touched:
+        if at in self.touched or (market.ways.reviewed_late and should and market.ways.refusable(should[2])):
             return True
         if status == "held":
             return holding
         if status == "rejected":
-            meant = at in self.poison or (should is not None and refusable(market.name, should[2]))
+            meant = at in self.poison or (should is not None and market.ways.refusable(should[2]))
             return meant and self._noted(at, "rejected")
         if status == "quarantined":
             known = at in self.poison or market.connector.safety == "D" or self.restored
@@ -388,10 +395,10 @@ class Oracle:
             if any(listing.touched for listing in told or ()):
                 continue
             if status == "rejected":
-                if (market, sku) not in self.poison and not any(refusable(market, t) for t in self.wanted[sku].titles):
+                if (market, sku) not in self.poison and not any(map(WAYS[market].refusable, self.wanted[sku].titles)):
                     self.fail("I5", f"{market}: {kind} of {sku} counts as rejected, and nothing refused it")
                 continue
-            asked = {"price": price, "stock": stock} if kind != "delist" else {}
+            asked = {"price": price, "stock": WAYS[market].stock(stock or 0)} if kind != "delist" else {}
             asked = {name: value for name, value in asked.items() if name in facets.split(",")}
             span = self._seconds(made) - 0.001, self._seconds(done) + 0.001
             if told and span[0] > self.warm and not any(_was_so(one, kind, asked, span) for one in told):
@@ -413,9 +420,9 @@ def _last(values: list[Any], value: Any) -> int:
     return len(values) - 1 - values[::-1].index(value)
 
 
-def refusable(market: str, title: str) -> bool:
-    """Whether the marketplace's review refuses such a title."""
-    return market == "voso" and REFUSED_WORDS in title
+def shown_of(market: Market, wanted: tuple[int, int, str] | None) -> tuple[int, int, str] | None:
+    """As much of it as that marketplace shows."""
+    return wanted and (wanted[0], market.ways.stock(wanted[1]), wanted[2])
 
 
 def _was_so(listing: Listing, kind: str, asked: dict[str, Any], span: tuple[float, float]) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, Engine, event
 
 from models.catalogue import Image
@@ -34,6 +36,16 @@ CREATE TRIGGER sim_ledger_delete BEFORE DELETE ON ledger BEGIN
   INSERT INTO sim_violation VALUES ('a ledger line of ' || OLD.sku || ' was deleted');
 END;
 """
+
+
+class OpenSafe:
+    """Tokens as they are: what a key would hide is tried elsewhere."""
+
+    def close(self, values: Mapping[str, Any]) -> bytes:
+        return msgspec.json.encode(values)
+
+    def open(self, ciphertext: bytes) -> dict[str, Any]:
+        return dict(msgspec.json.decode(ciphertext))
 
 
 class Store:

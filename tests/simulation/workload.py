@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from models import value
-from models.catalogue import Image, Product
+from models.catalogue import English, Image, Product
 from tests.scenarios.world import priced, shrimp, stocked
 from tests.simulation.schedule import Chances
 
-REFUSED_WORDS = "chữa khỏi ho"  # Vỏ Sò's review refuses such a claim
-
+PACK = "200 g"
+REFUSED_WORDS = "chữa khỏi ho"  # a review refuses such a claim
+NAME = "Tôm khô Rạch Gốc số"
+IN_ENGLISH = ((NAME, "Dried shrimp no."), (" bản ", " edition "), (REFUSED_WORDS, "cures disease"))
 
 CALM = Chances()
 
@@ -56,7 +58,7 @@ class Catalogue:
 
     def new(self, number: int, count: int) -> list[Product]:
         return [
-            shrimp(n, self._pictures[n % 3], price=100_000 + 1000 * n, stock=30 + n)
+            named(shrimp(n, self._pictures[n % 3], price=100_000 + 1000 * n, stock=30 + n), f"{NAME} {n}")
             for n in range(number, number + count)
         ]
 
@@ -96,8 +98,7 @@ class Catalogue:
         if what < 0.7:
             return stocked(product, fresh(wanted.stocks, lambda: rng.randrange(1, 5000)))
         words = f" {REFUSED_WORDS}" if rng.random() < 0.06 else ""
-        name = f"Tôm khô Rạch Gốc số {int(product.product_id[2:])} bản {len(wanted.titles)}{words}"
-        return value.replace(product, name=name)
+        return named(product, f"{NAME} {int(product.product_id[2:])} bản {len(wanted.titles)}{words}")
 
     def _priced(self, product: Product, draw: Callable[[int], int]) -> Product:
         price = product.variants[0].price
@@ -107,6 +108,22 @@ class Catalogue:
         while amount in used or amount < 1000:
             amount += 7
         return priced(product, amount)
+
+
+def named(product: Product, name: str) -> Product:
+    """With the texts for buyers abroad, whose title tells as much as the Vietnamese one."""
+    english = English(name=_translated(name, IN_ENGLISH), description="Dried shrimp of Cà Mau", illustrative=True)
+    return value.replace(product, name=name, english=english)
+
+
+def vietnamese(title: str) -> str:
+    return _translated(title, [(english, ours) for ours, english in IN_ENGLISH])
+
+
+def _translated(text: str, words: Iterable[tuple[str, str]]) -> str:
+    for old, new in words:
+        text = text.replace(old, new)
+    return text
 
 
 def fresh(used: list[int], draw: Callable[[], int]) -> int:
