@@ -199,12 +199,13 @@ def slow_answer(yard: Yard, market: str) -> None:
 
 
 def strange_answers(yard: Yard) -> None:
-    """Vỏ Sò gives a number where its documents promise a text."""
+    """Vỏ Sò gives a number where its documents promise a text, for as long as faults last."""
     new_prices(yard)
     state = yard.far_side("voso")
     with state.transaction():
         key, product = state.items("product")[0]
         state.put("product", key, product | {"unit": 5})
+        state.put("meant", key, product["unit"])
     state.close()
 
 
@@ -222,6 +223,8 @@ def end_faults(yard: Yard) -> None:
         state = yard.far_side(market)
         with state.transaction():
             state.delete("fault", "next")
+            for key, unit in state.items("meant"):
+                state.put("product", key, state.get("product", key) | {"unit": unit})
         state.close()
 
 
