@@ -248,6 +248,26 @@ def test_M08_what_arrived_twice_is_closed_though_its_run_died_before_it_looked(t
     world.close()
 
 
+def test_M08_the_listing_we_know_keeps_its_id_while_a_second_one_is_being_closed(tmp_path: Path) -> None:
+    """Closing is answered later: until then nothing may take the id of what is closed for that of what stays."""
+    world = World(tmp_path, ["zalo"], pool=Inline)
+    world.put(*world.shrimps(1))
+    with dying_at("sweep.begin"), pytest.raises(Killed):
+        world.night()
+    known, state = world.state("zalo", "TK000").remote_id, world.sandboxes["zalo"].state
+    with state.transaction():
+        state.put("article", "99999999", state.get("article", known))
+    world.clock.advance(minutes=5)
+
+    report = world.night()
+    world.night()
+
+    assert [p["code"] for p in part(report, "zalo").problems if p["code"].startswith("dup")] == ["duplicate-closed"]
+    assert world.state("zalo", "TK000").remote_id == known
+    assert world.shown("zalo")["TK000"]["remote_id"] == known
+    world.close()
+
+
 @contextmanager
 def dying_at(point: str) -> Iterator[None]:
     def visit(name: str) -> None:

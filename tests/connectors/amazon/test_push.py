@@ -160,6 +160,18 @@ def test_an_update_is_believed_only_when_the_new_one_shows(shop):
     assert (early.outcome, late.outcome) == (Outcome.ACCEPTED, Outcome.ACKNOWLEDGED)
 
 
+def test_a_change_of_what_somebody_hid_meanwhile_is_looked_up(shop):
+    changed = listing(english=english(name="Dried shrimp of Rach Goc"))
+    shop.live(listing())
+
+    (sent,) = shop.client.push([update(changed, "content")])
+    shop.client.push([delist(changed)])
+    shop.clock.sleep(5)
+    (late,) = shop.client.poll([sent])
+
+    assert late.outcome is Outcome.UNKNOWN
+
+
 def test_a_handle_that_says_nothing_is_judged_by_the_status(shop):
     made = listing()
     shop.live(made)
