@@ -286,8 +286,9 @@ class _Work:
         """One decision counts: of two people who approve at once the second is told that the plan waits no longer."""
         if self._approval is None:
             return
-        waiting = (PLAN.c.id == self._approval.plan_id, PLAN.c.status == "held")
-        decided = {"decided_at": self._clock.now(), "decided_by": self._approval.who, "status": "applied"}
+        now = self._clock.now()  # a long file is read between the question and this
+        waiting = (PLAN.c.id == self._approval.plan_id, PLAN.c.status == "held", PLAN.c.expires_at > now)
+        decided = {"decided_at": now, "decided_by": self._approval.who, "status": "applied"}
         if not db.execute(update(PLAN).where(*waiting).values(decided | {"decision": self._approval.reason})).rowcount:
             raise SourceRefused(*_not_held(self._approval.plan_id))
 

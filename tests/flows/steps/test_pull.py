@@ -353,6 +353,25 @@ def test_an_approval_comes_too_late_after_a_day(database, home, clock, tmp_path)
     assert again.plan_id != held.plan_id
 
 
+def test_an_approval_that_ends_while_the_file_is_read_changes_nothing(database, home, clock, tmp_path):
+    file = goods(tmp_path / "a.csv", range(40))
+    registered(database, home, clock, file)
+    goods(file, range(30))
+    (held,) = pull(database, home, clock)
+
+    def late(name):
+        if name == "import.begin":
+            on_visit(None)
+            clock.at += timedelta(hours=24)
+
+    on_visit(late)
+    with pytest.raises(SourceRefused, match="not waiting"):
+        approve_intake(database, home, held.plan_id, "Lan", "", clock)
+
+    assert [row["status"] for row in rows(database, PlanRow)] == ["held"]
+    assert not [row for row in rows(database, ProductRow) if row["removed_at"]]
+
+
 def test_of_two_who_approve_at_once_one_decides_and_the_other_is_told(database, home, clock, tmp_path):
     file = goods(tmp_path / "a.csv", range(40))
     registered(database, home, clock, file)
