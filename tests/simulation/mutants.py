@@ -205,7 +205,11 @@ MUTANTS = (
     Mutant(name="trusting status 200", patches=trusting_200, focus=Focus(profile="heavy")),
     Mutant(name="no fencing", patches=no_fencing, focus=Focus(profile="pause-heavy")),
     Mutant(name="no takeover wait", patches=no_takeover_wait, focus=Focus(market=C, profile="takeover", cold=True)),
-    Mutant(name="baseline moved before the acknowledgement", patches=early_baseline, focus=Focus(profile="heavy")),
+    Mutant(
+        name="baseline moved before the acknowledgement",
+        patches=early_baseline,
+        focus=Focus(market=A, profile="heavy"),
+    ),
     Mutant(name="approval releases another plan", patches=other_approval, focus=Focus(rounds=4)),
     Mutant(name="unknown treated as failed", patches=unknown_as_failed, focus=Focus(market=D, profile="heavy")),
     Mutant(name="restored backup writes at once", patches=forgetful_restore, focus=Focus(profile="restore")),

@@ -243,6 +243,8 @@ class Oracle:
     def _moved(self, market: str, sku: str, before: Shown, after: Shown) -> None:
         if (market, sku) in self.touched or sku not in self._ever_up[market]:
             return  # a draft that nobody ever saw has no price yet
+        if self.restored and self._is_forgotten(market, sku):
+            return
         if self._was_approved(market, sku, "", after.price):
             self._forget(market, sku, "price")
             return
@@ -250,6 +252,11 @@ class Oracle:
             self.fail("I3", f"{market}: {sku} went from {before.price} to {after.price} without approval")
         elif before.up and abs(after.price - before.price) > before.price * 0.3:
             self._guarded(market, sku, "price", before, 0.2, 0)
+
+    def _is_forgotten(self, market: str, sku: str) -> bool:
+        """Listed after the copy that was put back: no guard can know from which price it moves."""
+        known = self.ask("SELECT 1 FROM listing_state WHERE account = ? AND sku = ? AND price NOT NULL", market, sku)
+        return not known
 
     def _guarded(self, market: str, sku: str, what: str, before: Shown, share: float, least: int) -> None:
         """Listings that are worse off than 24 hours ago, by changes that nobody approved."""
