@@ -176,7 +176,7 @@ def drop(
     db: Connection, where: Any, from_: ChangeStatus, to: ChangeStatus, now: datetime, *, due: datetime | None
 ) -> None:
     """Ends rows without an effect. Their listings are looked at again at `due`, else on their calendar day."""
-    picked = select(OUTBOX.c.account, OUTBOX.c.sku, OUTBOX.c.calendar, OUTBOX.c.follows)
+    picked = select(OUTBOX.c.account, OUTBOX.c.sku, OUTBOX.c.kind, OUTBOX.c.calendar, OUTBOX.c.follows)
     rows = db.execute(picked.where(OPEN_ROW, OUTBOX.c.status == from_, where)).fetchall()
     if not rows:
         return
@@ -188,6 +188,7 @@ def drop(
         db.execute(update(STATE).where(these).values(due_at=due, due_reason="changed"))
     if from_ in (ChangeStatus.PLANNED, ChangeStatus.HELD):
         _doubt_again(db, [row for row in rows if row.follows])
+    _sweep_again(db, {row.account for row in rows if row.kind == Kind.CLOSE})
 
 
 def _doubt_again(db: Connection, rows: Sequence[Row[Any]]) -> None:
@@ -195,6 +196,12 @@ def _doubt_again(db: Connection, rows: Sequence[Row[Any]]) -> None:
     for row in rows:
         where = (STATE.c.account == row.account, STATE.c.sku == row.sku)
         db.execute(update(STATE).where(*where).values(doubt=True, outcome="quarantined"))
+
+
+def _sweep_again(db: Connection, accounts: set[str]) -> None:
+    """A second listing that was to be closed is still there: the next sweep has to find it once more."""
+    if accounts:
+        db.execute(update(ACCOUNT).where(ACCOUNT.c.name.in_(accounts)).values(swept_to=0))
 
 
 def _leave(db: Connection, rows: Sequence[Any]) -> None:

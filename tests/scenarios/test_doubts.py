@@ -268,6 +268,39 @@ def test_M08_the_listing_we_know_keeps_its_id_while_a_second_one_is_being_closed
     world.close()
 
 
+@pytest.mark.parametrize("point", ["", "send.begin", "send.end"])
+def test_M08_a_closing_that_did_not_happen_is_made_again(tmp_path: Path, point: str) -> None:
+    """Its request was lost on the way, or its run ended before it could be sent."""
+    world = World(tmp_path, ["zalo"], pool=Inline)
+    world.put(*world.shrimps(1))
+    with dying_at("sweep.begin"), pytest.raises(Killed):
+        world.night()
+    known, state = world.state("zalo", "TK000").remote_id, world.sandboxes["zalo"].state
+    with state.transaction():
+        state.put("article", "99999999", state.get("article", known))
+    world.clock.advance(minutes=5)
+    lost = []
+
+    def lose(request: httpx.Request) -> None:
+        if request.url.path.endswith("/update") and not lost:
+            lost.append(request)
+            raise httpx.ReadTimeout("lost", request=request)
+
+    if point:
+        with dying_at(point), pytest.raises(Killed):
+            world.night()
+    else:
+        world.wires["zalo"].before = lose
+        world.night()
+    for _ in range(3):
+        world.clock.advance(minutes=5)
+        world.night()
+
+    assert bool(lost) is not bool(point)
+    assert world.shown("zalo")["TK000"]["remote_id"] == known
+    world.close()
+
+
 @contextmanager
 def dying_at(point: str) -> Iterator[None]:
     def visit(name: str) -> None:

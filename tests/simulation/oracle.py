@@ -366,7 +366,7 @@ class Oracle:
         if status == "held":
             return holding
         if status == "rejected":
-            meant = at in self.poison or (should is not None and market.ways.refusable(should[2]))
+            meant = at in self.poison | self.deleted or (should is not None and market.ways.refusable(should[2]))
             return meant and self._noted(at, "rejected")
         if status == "quarantined":
             known = at in self.poison or market.connector.safety == "D" or self.restored
