@@ -91,11 +91,10 @@ class Rotation:
     def instead_of(self, refused: str, request: httpx.Request) -> Step:
         """Another access token than the one that was refused; empty where there is none to be had."""
         with self._lock:
-            pair = self._tokens.read() or self._latest()
-            if pair.access == refused:
-                pair = (yield from self._renewed(pair, request)) if pair.refresh else TokenPair(access="")
-            self._pair = pair if pair.access else self._pair
-            return pair.access
+            pair = self._latest()
+            if pair.access != refused:
+                return pair.access
+            return (yield from self._renewed(pair, request)).access if pair.refresh else ""
 
     def _latest(self) -> TokenPair:
         if self._pair is None:
@@ -106,6 +105,10 @@ class Rotation:
         return pair.ends is not None and pair.ends - early <= self._clock.now()
 
     def _renewed(self, pair: TokenPair, request: httpx.Request) -> Renewal:
+        newer = self._tokens.read()
+        if newer is not None and newer.access != pair.access:  # another process was faster
+            self._pair = newer
+            return newer
         if self._unkept is None:
             if self._tries >= TRIES:
                 raise NotSent("token")

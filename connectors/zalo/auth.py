@@ -49,7 +49,7 @@ class RenewedTokens(httpx.Auth):
     """Any number of threads may share it; one of them renews for all."""
 
     def __init__(self, credentials: Credentials, clock: Clock, tokens: Tokens) -> None:
-        self._credentials, self._clock, self._tokens = credentials, clock, tokens
+        self._credentials, self._clock = credentials, clock
         self._secret = credentials.app_secret.get_secret_value()
         access, refresh = credentials.access_token.get_secret_value(), credentials.refresh_token.get_secret_value()
         first = TokenPair(access=access, refresh=refresh)
@@ -70,9 +70,6 @@ class RenewedTokens(httpx.Auth):
         return request
 
     def _renew(self, request: httpx.Request, old: TokenPair) -> Renewal:
-        newer = self._tokens.read()
-        if newer is not None and newer.refresh != old.refresh:  # another process renewed it meanwhile
-            return newer
         form = {"refresh_token": old.refresh, "app_id": self._credentials.app_id, "grant_type": "refresh_token"}
         response = yield httpx.Request(
             "POST",
