@@ -10,6 +10,7 @@ ConnectorError
 ├── Unanswered            sent, but no answer that can be trusted: look up before anything else
 │   └── OtherShape        because the documents do not describe it: somebody must teach the connector
 ├── Refused               this change is refused: a person mends `field`, nothing is repeated
+│   └── Later             but only for now, for `seconds`: a review, a promotion, a quota; a later run asks again
 ├── Conflict              someone else changed the listing: read it back, plan again
 ├── AuthorisationFailed   the account must be authorised again: the whole account stops
 └── Misconfigured         wrong address, redirect, foreign host, bad certificate: the whole account stops
@@ -19,6 +20,7 @@ ConnectorError
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from connectors.problems import label
 from models.listing import Problem
@@ -89,6 +91,12 @@ class OtherShape(Unanswered):
 
 class Refused(ConnectorError):
     pass
+
+
+class Later(Refused):
+    def __init__(self, code: str, words: str = "", *, seconds: float = 0.0, **said: Any) -> None:
+        super().__init__(code, words, **said)
+        self.seconds = seconds  # after which it may be asked again; 0 where the engine's own back-off does
 
 
 class Conflict(ConnectorError):

@@ -71,6 +71,28 @@ def too_long(field: str, length: int, limit: int) -> Problem:
     )
 
 
+def too_many_bytes(field: str, text: str, limit: int, title: str) -> Problem:
+    size = number(len(text.encode()))
+    vi = f"dài {size} byte, {title} chỉ nhận {number(limit)} (một chữ có dấu chiếm 2–3 byte)"
+    en = f"has {size} bytes, {title} takes {number(limit)} (a marked letter needs 2-3)"
+    return amiss("too-many-bytes", field, vi, en)
+
+
+def forbidden(field: str, found: str, title: str) -> Problem:
+    return amiss("forbidden", field, f"chứa ký tự {title} không nhận: {found}", f"holds what is refused: {found}")
+
+
+def no_usable_picture(megabytes: int, sides: range) -> Problem:
+    """Of JPEG and PNG; `sides` in pixels."""
+    wanted = f"{number(sides[0])}–{number(sides[-1])}"
+    return amiss(
+        "no-usable-picture",
+        "images",
+        f"phải có ảnh JPEG hoặc PNG tối đa {megabytes} MB, mỗi cạnh {wanted} điểm ảnh",
+        f"need a JPEG or PNG of at most {megabytes} MB, {wanted} pixels a side",
+    )
+
+
 def missing(field: str) -> Problem:
     name = label(field)
     return Problem(

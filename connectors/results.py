@@ -1,0 +1,45 @@
+"""What became of each change where a marketplace takes one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from connectors.errors import Conflict, ConnectorError, Later, Refused, Unanswered, problem_of
+from models.change import Change
+from models.outcome import Outcome, Result
+from models.value import replace
+
+
+def result_of(change: Change, outcome: Outcome, error: ConnectorError | None = None) -> Result:
+    problem = problem_of(error) if error else None
+    return Result(key=change.key, outcome=outcome, remote_id=change.remote_id, problem=problem)
+
+
+def judged(change: Change, error: ConnectorError, now: datetime) -> Result:
+    """A conflict is looked up like a doubt: what is there then decides."""
+    if isinstance(error, Later):
+        until = now + timedelta(seconds=error.seconds) if error.seconds else None
+        return replace(result_of(change, Outcome.DEFERRED, error), until=until)
+    if isinstance(error, Refused):
+        return result_of(change, Outcome.REJECTED, error)
+    doubtful = isinstance(error, Unanswered | Conflict)
+    return result_of(change, Outcome.UNKNOWN if doubtful else Outcome.DEFERRED, error)
+
+
+def one_by_one(
+    changes: Sequence[Change], do: Callable[[Change], Result], judge: Callable[[Change, ConnectorError], Result]
+) -> list[Result]:
+    """Once something was written an error speaks of its own change alone: were it raised, what is known of the others
+    would be lost. One that is true of the whole account ends it, and the rest waits."""
+    results: list[Result] = []
+    for number, change in enumerate(changes):
+        try:
+            results.append(do(change))
+        except (Refused, Conflict, Unanswered) as error:
+            results.append(judge(change, error))
+        except ConnectorError as error:
+            if not results:
+                raise
+            return results + [result_of(rest, Outcome.DEFERRED, error) for rest in changes[number:]]
+    return results
