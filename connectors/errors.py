@@ -19,7 +19,7 @@ ConnectorError
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.problems import label
@@ -94,9 +94,15 @@ class Refused(ConnectorError):
 
 
 class Later(Refused):
+    whole_account = False  # whether it is true of every other change too
+
     def __init__(self, code: str, words: str = "", *, seconds: float = 0.0, **said: Any) -> None:
         super().__init__(code, words, **said)
         self.seconds = seconds  # after which it may be asked again; 0 where the engine's own back-off does
+
+    def until(self, now: datetime) -> datetime | None:
+        """When it may be asked again; None where the engine's own back-off says."""
+        return now + timedelta(seconds=self.seconds) if self.seconds else None
 
 
 class Conflict(ConnectorError):

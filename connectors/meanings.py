@@ -1,10 +1,10 @@
 """What a marketplace's codes mean, read from the `errors.toml` that a connector keeps beside its code.
 
-The file holds `[steps]`, next steps by name, and any number of
+The file holds `[steps]`, next steps by name, `[fields]`, the marketplace's names of fields with ours, and any number of
 
     [[meaning]]
     name = "category"                # so that code can ask for it; optional
-    codes = ["57", "201"]            # what the marketplace says; none where only the words tell
+    codes = ["57", "200..299"]       # what the marketplace says; none where only the words tell
     sign = "already exists"          # a regular expression the words must match: sharper than a code alone
     kind = "Conflict"                # what the engine does, a class of connectors.errors; Refused where nothing is said
     field = "category"               # ours, as the catalogue calls it
@@ -18,14 +18,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from connectors import errors
-from connectors.errors import ConnectorError, Later, Refused, Throttled
+from connectors.errors import ConnectorError, Later, Refused, Throttled, unlisted
 from models.text import Text
 
 WORDS = 500  # characters of the marketplace's own that are kept
@@ -56,13 +56,20 @@ class Meanings:
         self._named: dict[str, Meaning] = {}
         self._plain: dict[str, Meaning] = {}
         self._signed: list[tuple[frozenset[str], re.Pattern[str], Meaning]] = []
+        self._fields: dict[str, str] = {}
         known = {**vars(errors), **(kinds or {})}
         try:
             told = msgspec.convert(tomllib.loads(path.read_text("utf-8")), _File)
             for entry in told.meaning:
                 self._take(entry, entry.meaning(told.steps, known))
+            self._fields = told.fields
         except (ValueError, KeyError) as error:
             raise ValueError(f"{path.parent.name}/{path.name}: {error}") from None
+
+    @classmethod
+    def beside(cls, module: str, kinds: Mapping[str, type[ConnectorError]] | None = None) -> Meanings:
+        """Of the errors.toml in the folder of the module whose `__file__` this is."""
+        return cls(Path(module).with_name("errors.toml"), kinds)
 
     def __getitem__(self, name: str) -> Meaning:
         return self._named[name]
@@ -75,15 +82,41 @@ class Meanings:
         sharper = (m for codes, sign, m in self._signed if (not codes or code in codes) and sign.search(words))
         return next(sharper, self._plain.get(code))
 
+    def error(
+        self, code: str, words: str = "", *, field: str = "", otherwise: type[ConnectorError] = Refused
+    ) -> ConnectorError:
+        """What the file says of it; a code that it lacks is `otherwise`, in the marketplace's own words, and noted."""
+        meaning = self.of(code, words)
+        return (
+            meaning.error(code, words, field=field)
+            if meaning
+            else unlisted(otherwise(code, words[:WORDS], field=field))
+        )
+
+    def field(self, theirs: str) -> str:
+        """Ours; where we have none, theirs."""
+        return self._fields.get(theirs, theirs)
+
+    def field_in(self, words: str) -> str:
+        """Ours of the first in `[fields]` that the words name."""
+        return next((ours for theirs, ours in self._fields.items() if theirs in words.lower()), "")
+
     def _take(self, entry: _Entry, meaning: Meaning) -> None:
         if entry.name:
             self._named[entry.name] = meaning
+        codes = frozenset(_each(entry.codes))
         if entry.sign:
-            self._signed.append((frozenset(entry.codes), re.compile(entry.sign), meaning))
+            self._signed.append((codes, re.compile(entry.sign), meaning))
             return
-        if twice := self._plain.keys() & entry.codes:
+        if twice := self._plain.keys() & codes:
             raise ValueError(f"twice: {sorted(twice)}")
-        self._plain |= dict.fromkeys(entry.codes, meaning)
+        self._plain |= dict.fromkeys(codes, meaning)
+
+
+def _each(codes: Iterable[str]) -> Iterator[str]:
+    for code in codes:
+        first, dots, last = code.partition("..")
+        yield from map(str, range(int(first), int(last) + 1)) if dots else (code,)
 
 
 class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,3 +150,4 @@ class _Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     meaning: list[_Entry]
     steps: dict[str, _Step] = {}
+    fields: dict[str, str] = {}

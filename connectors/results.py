@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from connectors.errors import Conflict, ConnectorError, Later, Refused, Unanswered, problem_of
 from models.change import Change
@@ -19,8 +19,7 @@ def result_of(change: Change, outcome: Outcome, error: ConnectorError | None = N
 def judged(change: Change, error: ConnectorError, now: datetime) -> Result:
     """A conflict is looked up like a doubt: what is there then decides."""
     if isinstance(error, Later):
-        until = now + timedelta(seconds=error.seconds) if error.seconds else None
-        return replace(result_of(change, Outcome.DEFERRED, error), until=until)
+        return replace(result_of(change, Outcome.DEFERRED, error), until=error.until(now))
     if isinstance(error, Refused):
         return result_of(change, Outcome.REJECTED, error)
     doubtful = isinstance(error, Unanswered | Conflict)
@@ -38,6 +37,8 @@ def one_by_one(
             results.append(do(change))
         except (Refused, Conflict, Unanswered) as error:
             results.append(judge(change, error))
+            if isinstance(error, Later) and error.whole_account:
+                return results + [judge(rest, error) for rest in changes[number + 1 :]]
         except ConnectorError as error:
             if not results:
                 raise

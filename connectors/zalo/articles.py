@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import quote, unquote
 
 import msgspec
 
-from connectors.fields import PICTURE, SKU
+from connectors.addresses import Addresses
 from connectors.zalo.mapping import description, offer_of
 from models.change import Change
 from models.listing import FACETS, Facets
@@ -35,16 +32,12 @@ class Token(msgspec.Struct, frozen=True):
     token: str
 
 
-class Made(msgspec.Struct, frozen=True):
-    id: str
-
-
-class Entry(msgspec.Struct, frozen=True):
+class Named(msgspec.Struct, frozen=True):
     id: str
 
 
 class Slice(msgspec.Struct, frozen=True):
-    medias: list[Entry]
+    medias: list[Named]
     total: int
 
 
@@ -93,32 +86,6 @@ class Article(msgspec.Struct, frozen=True, kw_only=True):
     cover: PhotoCover | VideoCover
     body: list[TextPart | ImagePart | VideoPart | ProductPart]
     tracking_link: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """The shop's own: each product's page, by which an article is recognised, and its pictures."""
-
-    page: str
-    picture: str
-
-    def link(self, sku: str) -> str:
-        return self.page.replace(SKU, quote(sku, safe=""))
-
-    def key(self, link: str) -> str:
-        """The SKU whose page it is; empty for an article that shows no product of ours."""
-        before, _, after = self.page.partition(SKU)
-        found = re.fullmatch(re.escape(before) + r"([^/?#&\s]+)" + re.escape(after), link)
-        return unquote(found[1]) if found else ""
-
-    def photo(self, sha256: str) -> str:
-        """A foreign picture is known by its address alone."""
-        return self.picture.replace(PICTURE, sha256) if re.fullmatch("[0-9a-f]{64}", sha256) else sha256
-
-    def sha256(self, photo: str) -> str:
-        before, _, after = self.picture.partition(PICTURE)
-        found = re.fullmatch(re.escape(before) + "([0-9a-f]{64})" + re.escape(after), photo)
-        return found[1] if found else photo
 
 
 def facets_of(article: Article, ours: Addresses) -> Facets:

@@ -17,7 +17,7 @@ from connectors.errors import ConnectorError, Misconfigured, NotSent, Throttled
 from connectors.fields import HeaderSecret, PictureAddress, ProductPage
 from connectors.rate_headers import retry_after
 from connectors.tokens import Renewal, Rotation, TokenPair, Tokens
-from connectors.zalo.errors import TOKEN_REFUSED, code_of, refresh_refused
+from connectors.zalo.errors import is_token_refused, refresh_refused
 from models.clock import Clock
 
 LIVE_HOSTS = frozenset({"openapi.zalo.me", "openapi.zaloapp.com"})
@@ -58,7 +58,7 @@ class RenewedTokens(httpx.Auth):
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         token = yield from self._rotation.access(request)
         response = yield self._signed(request, token)
-        if code_of(peek(response)) in TOKEN_REFUSED:  # refused, hence not done: sending it again is safe
+        if is_token_refused(peek(response)):  # refused, hence not done: sending it again is safe
             other = yield from self._rotation.instead_of(token, request)
             if other:
                 yield self._signed(request, other)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, TypeVar
 
+from connectors.addresses import Addresses
 from connectors.contract import Seller
 from connectors.errors import (
     Conflict,
     ConnectorError,
+    Later,
     Misconfigured,
     NotSent,
     Refused,
@@ -17,30 +18,20 @@ from connectors.errors import (
     Unanswered,
     problem_of,
 )
+from connectors.results import judged, one_by_one, result_of
 from connectors.transport import Reply, Session
-from connectors.zalo.articles import (
-    Addresses,
-    Article,
-    Found,
-    Made,
-    Profile,
-    Slice,
-    Token,
-    facets_of,
-    new_article,
-    revised,
-    writable,
-)
-from connectors.zalo.errors import NotBefore, Processing
+from connectors.zalo import articles
+from connectors.zalo.articles import Article, Found, facets_of
 from connectors.zalo.mapping import offer_of
 from models.change import Change, Kind
 from models.listing import FACETS, Remote, facet_hash
 from models.outcome import Outcome, Result
-from models.text import VIETNAM
 from models.value import replace
 
 PAGE = 10
 NOT_THERE = "-201"  # how an id or a token is answered that Zalo does not know
+
+T = TypeVar("T")
 
 
 class ZaloClient:
@@ -51,28 +42,15 @@ class ZaloClient:
         self._keys: dict[str, str] = {}  # article id -> SKU, so that a look-up need not open every article again
 
     def check(self) -> Seller:
-        reply = self._get("oa", "/v2.0/oa/getoa", {})
-        profile = reply.read(Profile, _data(reply))
+        reply = self._get("oa", "/v2.0/oa/getoa")
+        profile = _read(reply, articles.Profile)
         if not (profile.oa_id or profile.oaid):
             raise reply.other_shape("oa_id", reply.data)
         return Seller(id=profile.oa_id or profile.oaid, name=profile.name)
 
     def push(self, changes: Sequence[Change]) -> list[Result]:
-        """Every change by itself: once something was written an error speaks of its own change alone."""
         there = self._made_already(changes)
-        results: list[Result] = []
-        for number, change in enumerate(changes):
-            try:
-                results.append(self._do(change, there))
-            except (Refused, Conflict, Unanswered) as error:
-                results.append(self._judged(change, error))
-                if isinstance(error, NotBefore):  # true of the others too
-                    return results + [self._judged(rest, error) for rest in changes[number + 1 :]]
-            except ConnectorError as error:
-                if not results:
-                    raise
-                return results + [_result(rest, Outcome.DEFERRED, error) for rest in changes[number:]]
-        return results
+        return one_by_one(changes, lambda change: self._do(change, there), self._judged)
 
     def poll(self, pending: Sequence[Result]) -> list[Result]:
         """What was heard already is kept where Zalo asks to wait."""
@@ -104,7 +82,7 @@ class ZaloClient:
     def probe_store(self) -> bool:
         """Whether the shop API answers, which closed with Zalo Shop in 2024; nothing else of it is used."""
         try:
-            self._get("store", "/v2.0/mstore/product/getproductofoa", {"offset": "0", "limit": "1"})
+            self._get("store", "/v2.0/mstore/product/getproductofoa", offset="0", limit="1")
         except (Refused, Misconfigured):
             return False
         return True
@@ -119,13 +97,12 @@ class ZaloClient:
             raise NotSent(error.code, error.words) from None
 
     def _do(self, change: Change, there: Sequence[Remote]) -> Result:
-        if change.kind in (Kind.DELIST, Kind.CLOSE):
+        if change.kind is Kind.CREATE:
+            return self._create(change, there)
+        if change.kind is Kind.DELIST:
             return self._hide(change)
-        if change.kind is Kind.RELIST:
-            return self._revise(change, FACETS, show=True)
-        if change.kind is Kind.UPDATE:
-            return self._revise(change, change.facets, show=False)
-        return self._create(change, there)
+        show = change.kind is Kind.RELIST
+        return self._revise(change, FACETS if show else change.facets, show=show)
 
     def _create(self, change: Change, there: Sequence[Remote]) -> Result:
         """Goes on from what is there already, whoever made it."""
@@ -135,7 +112,7 @@ class ZaloClient:
             raise Conflict("several-articles", ", ".join(remote.remote_id for remote in named))
         if named:
             return self._revise(replace(change, remote_id=named[0].remote_id), FACETS, show=True)
-        return self._send(change, "create", new_article(change.key, change.listing, self._ours))
+        return self._send(change, "create", articles.new_article(change.key, change.listing, self._ours))
 
     def _revise(self, change: Change, facets: Collection[str], *, show: bool) -> Result:
         """Sends nothing where the article is so already; one hidden by hand stays hidden unless it is to be shown."""
@@ -144,8 +121,8 @@ class ZaloClient:
         differing = [f for f in facets if facet_hash(there[f]) != facet_hash(change.listing[f])]
         status, link = "show" if show else article.status, self._ours.link(change.key)
         if not differing and (status, link) == (article.status, article.tracking_link):
-            return _result(change, Outcome.ACKNOWLEDGED)
-        body = revised(raw, there, change, differing, self._ours)
+            return result_of(change, Outcome.ACKNOWLEDGED)
+        body = articles.revised(raw, there, change, differing, self._ours)
         return self._send(change, "update", {**body, "id": change.remote_id, "status": status})
 
     def _hide(self, change: Change) -> Result:
@@ -155,45 +132,29 @@ class ZaloClient:
         except Conflict:
             if self.fetch([change.key]):
                 raise
-            return _result(change, Outcome.ACKNOWLEDGED)
+            return result_of(change, Outcome.ACKNOWLEDGED)
         if article.status == "hide":
-            return _result(change, Outcome.ACKNOWLEDGED)
-        return self._send(change, "update", {**writable(raw), "id": change.remote_id, "status": "hide"})
+            return result_of(change, Outcome.ACKNOWLEDGED)
+        return self._send(change, "update", {**articles.writable(raw), "id": change.remote_id, "status": "hide"})
 
     def _article(self, change: Change) -> tuple[dict[str, Any], Article]:
         """As it was answered, which an update must give back whole, and as a value."""
         if not change.remote_id:
             raise Conflict("no-article-id")
-        try:
-            reply = self._detail(change.remote_id)
-        except Refused as error:
-            if error.code != NOT_THERE:
-                raise
-            raise Conflict("no-such-article", error.words) from None
-        return _data(reply), reply.read(Article, _data(reply))
+        reply = self._detail(change.remote_id, Conflict("no-such-article"))
+        return reply.data["data"], _read(reply, Article)
 
     def _send(self, change: Change, name: str, article: dict[str, Any]) -> Result:
         """A token is no success: it is asked about until it has become an id."""
         self._keys.pop(change.remote_id, None)
         reply = self._session.call(name, "POST", f"/v2.0/article/{name}", json=article)
-        token = reply.read(Token, _data(reply)).token
+        token = _read(reply, articles.Token).token
         if not token:
             raise reply.other_shape("token", reply.data)
-        return replace(_result(change, Outcome.ACCEPTED), handle=token)
+        return replace(result_of(change, Outcome.ACCEPTED), handle=token)
 
     def _judged(self, change: Change, error: ConnectorError) -> Result:
-        """A conflict is looked up like a doubt: what is there then decides."""
-        if isinstance(error, NotBefore):
-            return replace(_result(change, Outcome.DEFERRED, error), until=self._next(error.hour))
-        if isinstance(error, Processing):
-            return _result(change, Outcome.DEFERRED, error)
-        return _result(change, Outcome.REJECTED if isinstance(error, Refused) else Outcome.UNKNOWN, error)
-
-    def _next(self, hour: int) -> datetime:
-        """When it is that hour in Vietnam next."""
-        now = self._session.clock.now()
-        at = now.astimezone(VIETNAM).replace(hour=hour, minute=0, second=0, microsecond=0)
-        return (at if at > now else at + timedelta(days=1)).astimezone(UTC)
+        return judged(change, error, self._session.clock.now())
 
     # Asking about a token
 
@@ -204,8 +165,8 @@ class ZaloClient:
         token = {"token": result.handle}
         try:
             reply = self._session.call("verify", "POST", "/v2.0/article/verify", json=token, repeatable=True)
-            made = reply.read(Made, _data(reply)).id
-        except (Processing, NotBefore, Unanswered):
+            made = _read(reply, articles.Named).id
+        except (Later, Unanswered):
             return result
         except Refused as error:
             outcome = Outcome.UNKNOWN if error.code == NOT_THERE else Outcome.REJECTED
@@ -219,9 +180,8 @@ class ZaloClient:
         seen: set[str] = set()
         offset, total = 0, 1
         while offset < total:
-            asked = {"offset": str(offset), "limit": str(PAGE), "type": "normal"}
-            reply = self._get("list", "/v2.0/article/getslice", asked)
-            page = reply.read(Slice, _data(reply))
+            reply = self._get("list", "/v2.0/article/getslice", offset=str(offset), limit=str(PAGE), type="normal")
+            page = _read(reply, articles.Slice)
             new = [one.id for one in page.medias if one.id not in seen]
             if offset and page.total < total:  # what stood behind has moved up, over the edge of a page
                 raise Unanswered("articles-changed", f"{page.total}/{total}")
@@ -235,38 +195,35 @@ class ZaloClient:
 
     def _remote(self, article_id: str) -> Remote | None:
         """None for an article that shows no product of ours."""
-        try:
-            reply = self._detail(article_id)
-        except Refused as error:
-            if error.code != NOT_THERE:
-                raise
-            raise Unanswered("articles-changed", article_id) from None
-        found = reply.read(Found, _data(reply))
-        if (
-            found.tracking_link is None and "text" not in offer_of(found.description)[0]
-        ):  # ours, and it would pass for gone
+        reply = self._detail(article_id, Unanswered("articles-changed", article_id))
+        found = _read(reply, Found)
+        ours = "text" not in offer_of(found.description)[0]
+        if ours and found.tracking_link is None:  # it would pass for gone
             raise reply.other_shape("tracking_link", reply.data)
         key = self._keys[article_id] = self._ours.key(found.tracking_link or "")
         if not key:
             return None
-        article = reply.read(Article, _data(reply))
-        status: Literal["hidden", "live"] = "hidden" if article.status == "hide" else "live"
-        return Remote(key=key, remote_id=article_id, status=status, facets=facets_of(article, self._ours))
+        article = _read(reply, Article)
+        return Remote(
+            key=key,
+            remote_id=article_id,
+            status="hidden" if article.status == "hide" else "live",
+            facets=facets_of(article, self._ours),
+        )
 
-    def _detail(self, article_id: str) -> Reply:
-        reply = self._get("detail", "/v2.0/article/getdetail", {"id": article_id})
-        if reply.read(Found, _data(reply)).id != article_id:
+    def _detail(self, article_id: str, missing: ConnectorError) -> Reply:
+        """Raises `missing` where Zalo knows no such article."""
+        try:
+            reply = self._get("detail", "/v2.0/article/getdetail", id=article_id)
+        except Refused as error:
+            raise missing if error.code == NOT_THERE else error from None
+        if _read(reply, Found).id != article_id:
             raise reply.other_shape("the article that was asked for", reply.data)
         return reply
 
-    def _get(self, operation: str, path: str, params: dict[str, str]) -> Reply:
+    def _get(self, operation: str, path: str, **params: str) -> Reply:
         return self._session.call(operation, "GET", path, params=params)
 
 
-def _data(reply: Reply) -> Any:
-    return reply.data.get("data")
-
-
-def _result(change: Change, outcome: Outcome, error: ConnectorError | None = None) -> Result:
-    problem = problem_of(error) if error else None
-    return Result(key=change.key, outcome=outcome, remote_id=change.remote_id, problem=problem)
+def _read(reply: Reply, kind: type[T]) -> T:
+    return reply.read(kind, reply.data.get("data"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from connectors.zalo.articles import Addresses
+from connectors.addresses import Addresses
 from models.listing import Listing
 
 FORMAT = 1  # raise it whenever a Mini App would have to read the file differently

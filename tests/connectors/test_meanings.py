@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,10 @@ from connectors.meanings import Meanings
 FILE = """
 [steps]
 table = { vi = "Báo kỹ thuật.", en = "Tell the maintainer." }
+
+[fields]
+sale_price = "list_price"
+price = "price"
 
 [[meaning]]
 name = "category"
@@ -27,7 +32,7 @@ sign = "already exists"
 kind = "Conflict"
 
 [[meaning]]
-codes = ["901"]
+codes = ["901", "910..919"]
 kind = "Throttled"
 seconds = 2
 
@@ -36,6 +41,8 @@ codes = ["review"]
 kind = "InReview"
 seconds = 1800
 """
+
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
 
 class InReview(Later):
@@ -59,18 +66,44 @@ def test_a_code_gives_its_kind_field_sentence_and_step(tmp_path: Path) -> None:
 
 def test_words_are_sharper_than_the_code(tmp_path: Path) -> None:
     meanings = read(tmp_path / "errors.toml", FILE)
-    assert meanings.of("57", "outerId already exists").kind is Conflict  # type: ignore[union-attr]
+    assert type(meanings.error("57", "outerId already exists")) is Conflict
     assert meanings.of("201", "outerId already exists") is meanings["category"]
     assert meanings.of("58") is None
 
 
 def test_waits_are_kept(tmp_path: Path) -> None:
     meanings = read(tmp_path / "errors.toml", FILE)
-    slow, later = meanings.of("901").error("901"), meanings.of("review").error("review")  # type: ignore[union-attr]
+    slow, later = meanings.error("901"), meanings.error("review")
     assert isinstance(slow, Throttled)
     assert slow.retry_after == 2
     assert isinstance(later, InReview)
     assert later.seconds == 1800
+    assert later.until(NOW) == NOW + timedelta(minutes=30)
+    assert Later("x").until(NOW) is None
+
+
+def test_a_module_finds_the_file_beside_it(tmp_path: Path) -> None:
+    read(tmp_path / "errors.toml", FILE)
+    assert Meanings.beside(str(tmp_path / "errors.py"), {"InReview": InReview}).of("57")
+
+
+def test_a_range_stands_for_each_of_its_codes(tmp_path: Path) -> None:
+    meanings = read(tmp_path / "errors.toml", FILE)
+    assert [code for code in ("909", "910", "915", "919", "920") if meanings.of(code)] == ["910", "915", "919"]
+
+
+def test_a_code_that_the_file_lacks_is_noted(tmp_path: Path) -> None:
+    meanings = read(tmp_path / "errors.toml", FILE)
+    known, refused = meanings.error("57", "12"), meanings.error("58", "x" * 900, field="name")
+    assert (known.field, known.unlisted) == ("category", False)
+    assert (type(refused), refused.field, len(refused.words), refused.unlisted) == (Refused, "name", 500, True)
+    assert type(meanings.error("58", otherwise=Conflict)) is Conflict
+
+
+def test_fields_are_named_by_their_name_or_in_words(tmp_path: Path) -> None:
+    meanings = read(tmp_path / "errors.toml", FILE)
+    assert (meanings.field("sale_price"), meanings.field("other")) == ("list_price", "other")
+    assert [meanings.field_in(words) for words in ("Sale_Price is odd", "a price", "")] == ["list_price", "price", ""]
 
 
 @pytest.mark.parametrize(

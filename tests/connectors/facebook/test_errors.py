@@ -13,7 +13,7 @@ from connectors.errors import (
     Unanswered,
     problem_of,
 )
-from connectors.facebook.errors import CODES, classify, item_error, seconds_to_wait
+from connectors.facebook.errors import MEANINGS, classify, item_error, seconds_to_wait
 
 
 def judged(status=400, **fault):
@@ -65,9 +65,9 @@ def test_X02_a_token_that_the_message_repeats_is_cut_out_and_the_trace_stays():
     assert error.words == "Malformed access token … [AbC]"
 
 
-@pytest.mark.parametrize("code", sorted(CODES))
+@pytest.mark.parametrize("code", sorted(MEANINGS.codes()))
 def test_every_sentence_is_there_in_both_languages(code):
-    problem = problem_of(CODES[code].kind(code, "words"))
+    problem = problem_of(MEANINGS.error(code, "words"))
 
     assert problem.message.vi
     assert problem.next_step.en

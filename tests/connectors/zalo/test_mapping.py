@@ -8,9 +8,9 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from connectors.addresses import Addresses
 from connectors.contract import Policy
 from connectors.zalo import CONNECTOR
-from connectors.zalo.articles import Addresses
 from connectors.zalo.feed import feed
 from connectors.zalo.mapping import description, offer_of, project
 from models.catalogue import Money, Producer

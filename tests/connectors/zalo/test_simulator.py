@@ -5,8 +5,9 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from connectors.addresses import Addresses
 from connectors.simulator import SandboxTransport
-from connectors.zalo.articles import Addresses, new_article
+from connectors.zalo.articles import new_article
 from connectors.zalo.simulator import Simulator
 from tests.connectors.zalo.shop import BASE, KEY, listing
 
