@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from connectors.amazon.errors import login_error, other_region
+from connectors.amazon.errors import login_error, ours
 from connectors.amazon.marketplaces import HOSTS, MARKETPLACES, TRIAL, Marketplace
 from connectors.bodies import parse
 from connectors.errors import NotSent, Throttled
@@ -73,7 +73,7 @@ class LwaToken(httpx.Auth):
         mine = self._credentials.sold_in.host
         bare = host.removeprefix(TRIAL)
         if bare in HOSTS.values() and bare != mine:
-            raise other_region(host, mine)
+            raise ours("other-region", mine)
 
     def _bearing(self, token: str, request: httpx.Request) -> httpx.Request:
         request.headers["x-amz-access-token"] = token

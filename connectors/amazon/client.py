@@ -13,7 +13,7 @@ import msgspec
 from connectors.amazon.attributes import Tongue
 from connectors.amazon.auth import Credentials
 from connectors.amazon.definitions import Definitions
-from connectors.amazon.errors import ERROR, TOO_LARGE, Issue, Resting, other_currency, refused_for
+from connectors.amazon.errors import ERROR, TOO_LARGE, Issue, Resting, ours, refused_for
 from connectors.amazon.feeds import BYTES, DONE, OVER, Feeds, Report, halves, message
 from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, NotSent, Refused, Throttled, Unanswered, problem_of
@@ -26,7 +26,6 @@ from models.value import replace
 ITEMS = "listings/2021-08-01/items"
 PAGE, LAST = 20, 1_000  # no search pages beyond that many results
 FEED_FROM = 200  # changes that are worth a feed: singly they take forty seconds, a feed takes minutes
-RESTS = timedelta(hours=24)  # a deleted SKU
 FEED_AGAIN = timedelta(minutes=2)  # until another feed may be made
 READ = "summaries,attributes,issues"
 HIDES, FEED = "hide", "feed"
@@ -159,8 +158,8 @@ class AmazonClient:
             patches = self._tongue.withdrawal(there.attributes, self._session.clock.now())
             return Submission(change=change, body={"productType": product_type, "patches": patches}, proof=HIDES)
         listing, creates = change.listing, change.kind is Kind.CREATE
-        if (given := listing["price"]["currency"]) != self._here.currency:
-            raise other_currency(given, self._here.currency)
+        if listing["price"]["currency"] != self._here.currency:
+            raise ours("wrong-currency", self._here.currency)
         offered = {"price", "stock"} if change.kind is Kind.RELIST else set()
         facets = FACETS if creates else tuple(f for f in FACETS if f in {*change.facets, *offered})
         attributes = self._tongue.attributes(listing, facets)
@@ -222,7 +221,10 @@ class AmazonClient:
 
     def _refused(self, key: str, error: ConnectorError) -> Result:
         if isinstance(error, Resting):
-            return replace(_result(key, Outcome.DEFERRED, error), until=self._session.clock.now() + RESTS)
+            return replace(
+                _result(key, Outcome.DEFERRED, error),
+                until=self._session.clock.now() + timedelta(seconds=error.seconds),
+            )
         return _result(key, Outcome.REJECTED, error)
 
     # Feeds

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from connectors.amazon.auth import Credentials
-from connectors.amazon.errors import no_definition, unfit
+from connectors.amazon.errors import MEANINGS, ours
 from connectors.errors import Conflict, Refused
 from connectors.transport import Session
 
@@ -52,7 +52,7 @@ class Definitions:
         if errors:
             first = errors[0]
             name = str(first.path[0]) if first.path else _named(first.message, first.validator)
-            raise unfit(name, first.message)
+            raise ours("definition", first.message, MEANINGS.field(name))
 
     def _schema(self, product_type: str) -> dict[str, Any]:
         if product_type not in self._versions:
@@ -75,7 +75,7 @@ class Definitions:
         try:
             reply = self._session.call("definition", "GET", f"{PATH}/{product_type}", params=asked)
         except (Refused, Conflict):
-            raise no_definition(product_type) from None
+            raise ours("product-type", product_type) from None
         found = reply.read(_Definition)
         if found.product_type != product_type:
             raise reply.other_shape("the product type asked for", reply.data)

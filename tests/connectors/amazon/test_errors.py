@@ -5,17 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from connectors.amazon.errors import (
-    CALLS,
-    CATEGORIES,
-    ISSUES,
-    LOGINS,
-    Issue,
-    classify,
-    login_error,
-    other_region,
-    refused_for,
-)
+from connectors.amazon.errors import MEANINGS, Issue, Resting, classify, login_error, ours, refused_for
 from connectors.errors import (
     AuthorisationFailed,
     Conflict,
@@ -27,6 +17,33 @@ from connectors.errors import (
     problem_of,
 )
 
+CALLS = {
+    "Unauthorized": AuthorisationFailed,
+    "AccessDenied": AuthorisationFailed,
+    "MissingAuthenticationToken": AuthorisationFailed,
+    "InvalidInput": Refused,
+    "BAD_REQUEST": Refused,
+    "InvalidSku": Refused,
+    "NOT_FOUND": Conflict,
+    "NotFound": Conflict,
+    "too-large": Refused,
+    "415": Refused,
+    "QuotaExceeded": Throttled,
+    "InternalFailure": Unanswered,
+    "ServiceUnavailable": Unanswered,
+}
+ISSUES = {
+    **dict.fromkeys(
+        ("90220", "90000900", "4000001", "99022", "99300", "99005", "18155", "18027", "18448", "18742"), Refused
+    ),
+    "13013": Resting,
+}
+CATEGORIES = (
+    "QUALIFICATION_REQUIRED", "DUPLICATE", "MISSING_PRICE", "INVALID_PRICE", "MISSING_IMAGE", "INVALID_IMAGE",
+    "MISSING_ATTRIBUTE", "INVALID_ATTRIBUTE",
+)  # fmt: skip
+LOGINS = ("invalid_grant", "invalid_client", "unauthorized_client")
+
 
 def told(status, code="", message="words", details=None):
     fault = {"code": code, "message": message} | ({"details": details} if details is not None else {})
@@ -37,22 +54,28 @@ def an_issue(code="1", severity="ERROR", **more):
     return Issue(code=code, severity=severity, message=f"words of {code}", **more)
 
 
-@pytest.mark.parametrize(("code", "meaning"), CALLS.items(), ids=CALLS)
-def test_every_row_of_the_table_has_its_class_and_its_sentences(code, meaning):
+def test_every_code_of_the_file_is_tried_here():
+    tried = {*CALLS, *ISSUES, *CATEGORIES, *LOGINS}
+
+    assert {code for code in MEANINGS.codes() if not code.startswith("HTTP ")} == tried
+
+
+@pytest.mark.parametrize(("code", "kind"), CALLS.items(), ids=CALLS)
+def test_every_row_of_the_table_has_its_class_and_its_sentences(code, kind):
     error = told(400, code)
 
-    assert type(error) is meaning.kind
+    assert type(error) is kind
     assert not error.unlisted
     problem = problem_of(error)
     assert problem.message.vi
     assert "{" not in problem.message.vi + problem.next_step.en
 
 
-@pytest.mark.parametrize(("code", "meaning"), ISSUES.items(), ids=ISSUES)
-def test_every_issue_we_know_has_its_sentence(code, meaning):
+@pytest.mark.parametrize(("code", "kind"), ISSUES.items(), ids=ISSUES)
+def test_every_issue_we_know_has_its_sentence(code, kind):
     error = refused_for([an_issue(code)])
 
-    assert type(error) is meaning.kind
+    assert type(error) is kind
     assert (error.code, error.unlisted) == (code, False)
     assert f"words of {code}" in problem_of(error).message.vi
 
@@ -191,6 +214,7 @@ def test_a_login_that_says_nothing_may_be_asked_again(status, data):
 
 
 def test_another_region_is_a_matter_of_the_address():
-    error = other_region("sellingpartnerapi-na.amazon.com", "sellingpartnerapi-fe.amazon.com")
+    error = ours("other-region", "sellingpartnerapi-fe.amazon.com")
 
     assert (type(error), error.field) == (Misconfigured, "base_url")
+    assert "--base-url https://sellingpartnerapi-fe.amazon.com" in problem_of(error).next_step.vi

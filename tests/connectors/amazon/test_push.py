@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from connectors.amazon import CONNECTOR
-from connectors.errors import AuthorisationFailed, Misconfigured, NotSent, OtherShape, Throttled
+from connectors.errors import AuthorisationFailed, Misconfigured, NotSent, OtherShape, Throttled, problem_of
 from models.change import Kind
 from models.listing import FACETS, facet_hash
 from models.outcome import Outcome
@@ -481,7 +481,7 @@ def test_a_live_address_of_another_region_is_noticed_before_anything_is_sent(sho
         client.check()
 
     assert caught.value.code == "other-region"
-    assert "sellingpartnerapi-fe" in caught.value.next_step.en
+    assert "sellingpartnerapi-fe" in problem_of(caught.value).next_step.en
     assert shop.wire.calls == []
 
 
