@@ -1,4 +1,4 @@
-"""The gateway of Alibaba's Open Platforms (IOP): signed forms, and tokens that renew themselves."""
+"""The gateway of Alibaba's Open Platforms (IOP): signed forms, tokens that renew themselves, and its own codes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -16,15 +17,29 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from connectors.bodies import peek
-from connectors.errors import AuthorisationFailed, Misconfigured, NotSent, Throttled
+from connectors.errors import (
+    AuthorisationFailed,
+    ConnectorError,
+    Misconfigured,
+    NotSent,
+    OtherShape,
+    Refused,
+    Throttled,
+    Unanswered,
+    unlisted,
+)
+from connectors.meanings import WORDS, Meanings
 from connectors.tokens import Renewal, Rotation, TokenPair, Tokens
 from connectors.typed import typed
 from models.clock import Clock
 
+OK = "0"
 ROOT = b"/rest"  # what stands before the path that is signed
 REFRESH = "/auth/token/refresh"
 ILLEGAL_TOKEN = "IllegalAccessToken"  # noqa: S105  # an error code
 FORM = "application/x-www-form-urlencoded;charset=utf-8"
+GATEWAY = Meanings(Path(__file__).with_name("iop.toml"))
+BAN = re.compile(r"ban will last (\d+) second")
 BOUNDARY = re.compile(r'multipart/form-data; ?boundary="?([^";]+)"?')
 
 
@@ -120,10 +135,53 @@ class SignedForms(httpx.Auth):
         return httpx.Request(request.method, url, headers=headers, content=body, extensions=request.extensions)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Codes:
+    """A platform's own codes, and those of the gateway behind them.
+
+    What matches `final` speaks of one product's data: it is refused even where the file lacks it.
+    """
+
+    own: Meanings
+    final: re.Pattern[str]
+
+    def error(self, code: str, words: str, everything: str = "", field: str = "") -> ConnectorError:
+        """`everything` is all that was said, of which `words` are for people."""
+        everything = everything or words
+        meaning = self.own.of(code, everything) or GATEWAY.of(code)
+        if meaning is None:
+            kind = Refused if self.final.fullmatch(code) else Unanswered
+            return unlisted(kind(code, words[:WORDS]))
+        error = meaning.error(code, words, field=field)
+        if isinstance(error, Throttled) and (ban := BAN.search(everything)):
+            error.retry_after = float(ban[1])
+        return error
+
+
+def without_envelope(response: httpx.Response, data: Any) -> ConnectorError | None:
+    """Where something before the platform answered; what it says itself comes with HTTP 200."""
+    status = f"HTTP {response.status_code}"
+    if meaning := GATEWAY.of(status):
+        return meaning.error(status)
+    if response.status_code != httpx.codes.OK or not isinstance(data, dict):
+        return OtherShape("no-envelope", status)
+    return None
+
+
 def token_root(url: httpx.URL) -> str:
     """The root that `url` itself lies under: the sandbox, behind its folder, has everything in one place."""
     root = url.raw_path.partition(b"?")[0].rpartition(ROOT)[0].decode()
     return f"{url.scheme}://{url.netloc.decode()}{root}{ROOT.decode()}"
+
+
+def form(**fields: str) -> dict[str, Any]:
+    """The arguments of a call that sends them: a listing is longer than an address may be."""
+    return {"content": urlencode(fields).encode(), "headers": {"Content-Type": FORM}}
+
+
+def as_text(value: Any) -> str:
+    """JSON: lists and objects are text in one field."""
+    return msgspec.json.encode(value).decode()
 
 
 def _code(data: Any) -> str:

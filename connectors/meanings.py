@@ -12,6 +12,7 @@ The file holds `[steps]`, next steps by name, `[fields]`, the marketplace's name
     vi = "…: {words} (mã {code})."   # without sentences stand those of the kind
     en = "…: {words} (code {code})."
     step = "table"                   # one of [steps]
+    like = "category"                # for all of these: the same as an entry above
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Meanings:
         try:
             told = msgspec.convert(tomllib.loads(path.read_text("utf-8")), _File)
             for entry in told.meaning:
-                self._take(entry, entry.meaning(told.steps, known))
+                self._take(entry, self._named[entry.like] if entry.like else entry.meaning(told.steps, known))
             self._fields = told.fields
         except (ValueError, KeyError) as error:
             raise ValueError(f"{path.parent.name}/{path.name}: {error}") from None
@@ -129,6 +130,7 @@ class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vi: str = ""
     en: str = ""
     step: str = ""
+    like: str = ""
 
     def meaning(self, steps: Mapping[str, _Step], kinds: Mapping[str, Any]) -> Meaning:
         if bool(self.vi) != bool(self.en):

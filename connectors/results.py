@@ -44,3 +44,23 @@ def one_by_one(
                 raise
             return results + [result_of(rest, Outcome.DEFERRED, error) for rest in changes[number:]]
     return results
+
+
+def part_by_part(
+    parts: Sequence[Sequence[Change]],
+    do: Callable[[Sequence[Change]], list[Result]],
+    judge: Callable[[Change, ConnectorError], Result],
+) -> list[Result]:
+    """The same of changes that share a call; a call without an answer ends it, too."""
+    results: list[Result] = []
+    for number, part in enumerate(parts):
+        try:
+            results += do(part)
+        except (Refused, Conflict) as error:
+            results += [judge(change, error) for change in part]
+        except ConnectorError as error:
+            if not results:
+                raise
+            results += [judge(change, error) for change in part]
+            return results + [result_of(c, Outcome.DEFERRED, error) for rest in parts[number + 1 :] for c in rest]
+    return results

@@ -4,22 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
+from functools import cache
 from typing import Any
-from urllib.parse import urlencode
-
-import msgspec
 
 from connectors.alibaba.categories import BY_ID
-from connectors.alibaba.errors import (
-    GONE,
-    Locked,
-    SomeRefused,
-    lacking,
-    not_published,
-    several_variants,
-    unready,
-)
+from connectors.alibaba.errors import GONE, MEANINGS, SomeRefused, not_published
 from connectors.alibaba.products import (
     Attribute,
     Branch,
@@ -36,7 +25,9 @@ from connectors.alibaba.products import (
 )
 from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
-from connectors.iop import FORM
+from connectors.iop import as_text, form
+from connectors.pictures import HostedPictures
+from connectors.results import judged, part_by_part, result_of
 from connectors.transport import Reply, Session
 from models.change import Change, Kind
 from models.listing import FACETS, Facets, Remote, facet_hash
@@ -48,16 +39,14 @@ PAGE = 20
 OFFERED, REVIEWED = ("price", "stock"), {"content", "images"}
 DOWN = (Kind.DELIST, Kind.CLOSE)
 ID = re.compile(r"[0-9]{1,19}")
-JPEG = b"\xff\xd8\xff"
 OFFLINE, ONLINE = "offline", "online"
 
 
 class AlibabaClient:
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._leaves: dict[int, dict[str, str]] = {}  # of the live tree: parent -> id -> name
-        self._schemas: dict[int, list[Attribute]] = {}
-        self._shown: dict[str, str] = {}  # URL -> sha256 of the picture that was uploaded
+        self._pictures = HostedPictures(session.media, self._upload)
+        self._leaves, self._schema = cache(self._read_leaves), cache(self._read_schema)
 
     def check(self) -> Seller:
         """That the tokens may read; whose they are no call says, so the credentials' own word counts."""
@@ -66,25 +55,10 @@ class AlibabaClient:
         return Seller(id=account, name=account)
 
     def push(self, changes: Sequence[Change]) -> list[Result]:
-        """Every change by itself, except what is taken down, which shares a call.
-
-        Once something was written an error speaks of its own change alone: were it raised, what is known of the others
-        would be lost.
-        """
+        """Every change by itself, except what is taken down, which shares a call."""
         down = [change for change in changes if change.kind in DOWN]
         parts = [[change] for change in changes if change.kind not in DOWN] + ([down] if down else [])
-        results: list[Result] = []
-        for number, part in enumerate(parts):
-            try:
-                results += self._take_down(part) if part is down else [self._do(part[0])]
-            except ConnectorError as error:
-                if not results and not isinstance(error, Refused | Conflict):
-                    raise
-                results += [self._judged(change, error) for change in part]
-                if not isinstance(error, Refused | Conflict):
-                    rest = [change for later in parts[number + 1 :] for change in later]
-                    return results + [_result(change, Outcome.DEFERRED, error) for change in rest]
-        return results
+        return part_by_part(parts, lambda p: self._take_down(p) if p is down else [self._do(p[0])], self._judged)
 
     def poll(self, pending: Sequence[Result]) -> list[Result]:
         return [self._verdict(result) for result in pending]
@@ -100,19 +74,10 @@ class AlibabaClient:
     # Writing
 
     def _judged(self, change: Change, error: ConnectorError) -> Result:
-        """A conflict is looked up like a doubt: what is there then decides."""
-        if isinstance(error, Locked):
-            return replace(_result(change, Outcome.DEFERRED, error), until=self._session.clock.now() + error.lasts)
-        if isinstance(error, Refused):
-            self._forget_pictures(change, error)
-            return _result(change, Outcome.REJECTED, error)
-        doubtful = isinstance(error, Unanswered | Conflict)
-        return _result(change, Outcome.UNKNOWN if doubtful else Outcome.DEFERRED, error)
-
-    def _forget_pictures(self, change: Change, error: Refused) -> None:
-        """The photo bank may have lost one: whoever tries again uploads them anew."""
-        for sha in change.listing.get("images", ()) if error.field == "images" else ():
-            self._session.media.remember(sha, "")
+        result = judged(change, error, self._session.clock.now())
+        if result.outcome is Outcome.REJECTED and error.field == "images":  # the photo bank may have lost one
+            self._pictures.forget(change.listing.get("images", ()))
+        return result
 
     def _do(self, change: Change) -> Result:
         remote = self._there(change)
@@ -135,7 +100,7 @@ class AlibabaClient:
     def _create(self, change: Change) -> Result:
         """A product id says that it was taken, not that it is published."""
         self._ready(change.listing["content"])
-        product = _text(self._product(change))
+        product = as_text(self._product(change))
         reply = self._write("listing", "/alibaba/icbu/product/listing/v2", {"product_info": product}, repeatable=False)
         made = reply.read(Made, {"data": inside(reply, "data")})
         return _accepted(replace(change, remote_id=str(made.data)))
@@ -143,7 +108,7 @@ class AlibabaClient:
     def _bring(self, change: Change, remote: Remote) -> Result:
         """Sends what differs from what is there, and no more: each text that is written begins a review."""
         if "variants" in remote.facets["content"]:
-            raise several_variants(remote.remote_id)
+            raise MEANINGS["several-variants"].error("several-variants", remote.remote_id)
         facets = change.facets if change.kind is Kind.UPDATE else FACETS
         known = replace(change, remote_id=remote.remote_id, listing=_mixed(change, remote, facets))
         again = remote.status == "rejected" or remote.key != change.key
@@ -159,7 +124,7 @@ class AlibabaClient:
         self._ready(change.listing["content"])
         product = self._product(change)
         product["basic_info"]["product_id"] = int(change.remote_id)
-        asked = {"product_info": _text(product)}
+        asked = {"product_info": as_text(product)}
         self._write("update", "/alibaba/icbu/product/update/v2", asked, repeatable=False)
         return _accepted(change)
 
@@ -172,14 +137,14 @@ class AlibabaClient:
             except Refused as error:
                 if not done or change.kind is not Kind.UPDATE:
                     raise
-                return replace(_result(change, Outcome.ACKNOWLEDGED, error), facets=tuple(done))
+                return replace(result_of(change, Outcome.ACKNOWLEDGED, error), facets=tuple(done))
             done.append(facet)
-        return _result(change, Outcome.ACKNOWLEDGED)
+        return result_of(change, Outcome.ACKNOWLEDGED)
 
     def _offer(self, change: Change, facet: str) -> None:
         value, asked = change.listing[facet], {"product_id": change.remote_id}
         if facet == "price":
-            self._write("price", "/icbu/product/edit-price", asked | {"price": _text(_price(value))})
+            self._write("price", "/icbu/product/edit-price", asked | {"price": as_text(_price(value))})
         else:
             self._write("stock", "/icbu/product/edit-inventory", asked | {"inventory": str(value["inventory"])})
 
@@ -200,11 +165,11 @@ class AlibabaClient:
         elif isinstance(error, Conflict):
             remote = self._read(change.remote_id)
             error = None if remote is None or remote.status in ("hidden", "rejected") else error
-        return self._judged(change, error) if error else _result(change, Outcome.ACKNOWLEDGED)
+        return self._judged(change, error) if error else result_of(change, Outcome.ACKNOWLEDGED)
 
     def _switch(self, ids: list[str], action: str) -> dict[str, ConnectorError]:
         """Why each product was not switched; one that the answer does not name is in doubt."""
-        asked = {"product_id_list": _text([int(one) for one in ids]), "action": action}
+        asked = {"product_id_list": as_text([int(one) for one in ids]), "action": action}
         try:
             reply = self._call("status", "/alibaba/icbu/product/batch/update/status", asked)
             done, errors = {str(one) for one in reply.read(list, inside(reply, "updated_product_ids"))}, {}
@@ -245,44 +210,31 @@ class AlibabaClient:
 
     def _ready(self, content: Facets) -> None:
         """Whether the live tree and its attributes are those of our table. Raises Refused."""
-        number = content["category_id"]
+        number, sent = content["category_id"], content["attributes"]
         ours = BY_ID.get(number)
-        if ours is None or fold(self._leaves_under(ours.parent).get(str(number), "")) != fold(ours.name):
-            raise unready(number)
-        if number not in self._schemas:
-            reply = self._call("schema", "/alibaba/icbu/category/attribute/get/v2", {"category_id": str(number)})
-            self._schemas[number] = reply.read(Schema, inside(reply, "data")).category_attributes
-        sent = content["attributes"]
-        wrong = [a.attribute_name for a in self._schemas[number] if not a.takes(sent.get(a.attribute_name))]
-        if wrong:
-            raise lacking(wrong)
+        if ours is None or fold(self._leaves(ours.parent).get(str(number), "")) != fold(ours.name):
+            raise MEANINGS["category"].error("category-unknown", str(number))
+        if wrong := [a.attribute_name for a in self._schema(number) if not a.takes(sent.get(a.attribute_name))]:
+            raise MEANINGS["attribute"].error("attribute-missing", ", ".join(wrong))
 
-    def _leaves_under(self, parent: int) -> dict[str, str]:
-        if parent not in self._leaves:
-            asked = {"parent_category_id": str(parent)}
-            reply = self._call("tree", "/alibaba/icbu/category/get/v2", asked)
-            found = reply.read(list[Branch], inside(reply, "data"))
-            self._leaves[parent] = {str(b.category_id): b.category_name for b in found if is_true(b.leaf_category)}
-        return self._leaves[parent]
+    def _read_leaves(self, parent: int) -> dict[str, str]:
+        reply = self._call("tree", "/alibaba/icbu/category/get/v2", {"parent_category_id": str(parent)})
+        found = reply.read(list[Branch], inside(reply, "data"))
+        return {str(b.category_id): b.category_name for b in found if is_true(b.leaf_category)}
+
+    def _read_schema(self, number: int) -> list[Attribute]:
+        reply = self._call("schema", "/alibaba/icbu/category/attribute/get/v2", {"category_id": str(number)})
+        return reply.read(Schema, inside(reply, "data")).category_attributes
 
     def _url(self, sha: str) -> str:
         """Of a picture of ours; somebody else's is a URL already."""
-        if sha.startswith("https:"):
-            return sha
-        media = self._session.media
-        url = media.remote_id(sha)
-        if not url:
-            data = media.read(sha)
-            kind = "jpeg" if data.startswith(JPEG) else "png"
-            name, path = f"{sha}.{kind}", "/rest/alibaba/icbu/photobank/upload"
-            files = {"image_bytes": (name, data, f"image/{kind}")}
-            params = {"file_name": name}
-            reply = self._session.call("image", "POST", path, files=files, params=params, repeatable=True)
-            url = full(_succeeded(reply).read(Hosted, inside(reply, "response_object")).photobank_url)
-            media.remember(sha, url)
-        self._shown[url] = sha
-        media.remember(_digest(url), sha)  # answers name pictures by URL alone: so a later run knows whose it is
-        return url
+        return sha if sha.startswith("https:") else self._pictures.url(sha)
+
+    def _upload(self, name: str, data: bytes, kind: str) -> str:
+        path, files = "/rest/alibaba/icbu/photobank/upload", {"image_bytes": (name, data, kind)}
+        params = {"file_name": name}
+        reply = self._session.call("image", "POST", path, files=files, params=params, repeatable=True)
+        return full(_succeeded(reply).read(Hosted, inside(reply, "response_object")).photobank_url)
 
     # Reading
 
@@ -306,7 +258,7 @@ class AlibabaClient:
         reply = self._found("product", "/alibaba/icbu/product/get/v2", {"product_id": number})
         if reply is None:
             return None
-        found = remote_of(reply, reply.read(Product, inside(reply, "product_info")), self._whose)
+        found = remote_of(reply, reply.read(Product, inside(reply, "product_info")), self._pictures.whose)
         if found is not None and found.remote_id != number:
             raise reply.other_shape("another product", found.remote_id)
         return found
@@ -327,7 +279,7 @@ class AlibabaClient:
                 raise Unanswered("page-repeated", str(number))
             seen.update(ids)
             last, total = int(found.page.total_page), int(found.page.total_item)
-            yield [r for one in found.product_info if (r := remote_of(reply, one, self._whose)) is not None]
+            yield [r for one in found.product_info if (r := remote_of(reply, one, self._pictures.whose)) is not None]
         if len(seen) != total:
             raise Unanswered("page-missing", f"{len(seen)}/{total}")
 
@@ -340,19 +292,12 @@ class AlibabaClient:
                 return None
             raise
 
-    def _whose(self, url: str) -> str:
-        """The picture that was uploaded under this URL; for a foreign one the URL itself."""
-        return self._shown.get(url) or self._session.media.remote_id(_digest(url)) or url
-
     def _write(self, operation: str, path: str, fields: dict[str, str], *, repeatable: bool = True) -> Reply:
         return _succeeded(self._call(operation, path, fields, repeatable=repeatable))
 
     def _call(self, operation: str, path: str, fields: dict[str, str], *, repeatable: bool = True) -> Reply:
         """Everything is a form: a listing is longer than an address may be."""
-        content, kind = urlencode(fields).encode(), {"Content-Type": FORM}
-        return self._session.call(
-            operation, "POST", f"/rest{path}", content=content, headers=kind, repeatable=repeatable
-        )
+        return self._session.call(operation, "POST", f"/rest{path}", **form(**fields), repeatable=repeatable)
 
 
 def _succeeded(reply: Reply) -> Reply:
@@ -370,26 +315,13 @@ def _mixed(change: Change, remote: Remote, facets: Sequence[str]) -> Facets:
     return {**change.listing, **there}
 
 
-def _text(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
-
-
 def _price(value: Facets) -> Facets:
     tiers = [{"quantity": least, "price": float(each)} for least, each in value["tiered_price"]]
     return {**value, "tiered_price": tiers}
 
 
-def _digest(url: str) -> str:
-    return sha256(url.encode()).hexdigest()
-
-
-def _result(change: Change, outcome: Outcome, error: ConnectorError | None = None) -> Result:
-    problem = problem_of(error) if error else None
-    return Result(key=change.key, outcome=outcome, remote_id=change.remote_id, problem=problem)
-
-
 def _accepted(change: Change) -> Result:
-    return replace(_result(change, Outcome.ACCEPTED), handle=change.remote_id)
+    return replace(result_of(change, Outcome.ACCEPTED), handle=change.remote_id)
 
 
 def _standing(result: Result, remote: Remote | None) -> Result:

@@ -4,35 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
-from hashlib import sha256
+from functools import cache
 from html import escape
 from typing import Any, TypeVar
-from urllib.parse import urlencode
-
-import msgspec
 
 from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
-from connectors.iop import FORM
+from connectors.iop import as_text, form
 from connectors.lazada.categories import NAMES
-from connectors.lazada.errors import (
-    BEING_CHECKED,
-    NOT_ONLINE,
-    TIMED_OUT,
-    Locked,
-    RowsRefused,
-    lacking,
-    rejected_by_check,
-    unready,
-)
+from connectors.lazada.errors import MEANINGS, NOT_ONLINE, TIMED_OUT, RowsRefused
 from connectors.lazada.mapping import attributes, package
 from connectors.lazada.products import (
     PENDING,
     Attribute,
     Batch,
     Branch,
-    Brands,
     Found,
     Made,
     Migrated,
@@ -41,20 +27,20 @@ from connectors.lazada.products import (
     Uploaded,
     remotes_of,
 )
+from connectors.pictures import HostedPictures
+from connectors.results import judged, one_by_one, part_by_part, result_of
 from connectors.transport import Reply, Session
 from models.change import Change, Kind
-from models.listing import FACETS, Facets, Problem, Remote, facet_hash
+from models.listing import FACETS, Facets, Remote, facet_hash
 from models.outcome import Outcome, Result
 from models.text import fold
 from models.value import replace
 
-PAGE, OFFSET_MOST, BRANDS_PAGE = 50, 10_000, 200
-LOCKED_FOR, CHECKED_FOR = timedelta(hours=6), timedelta(minutes=30)
+PAGE, OFFSET_MOST = 50, 10_000
 MIGRATE_SECONDS, MIGRATE_LOOKS = 1.0, 10  # documented: at least half a second
 OFFERED, REVIEWED = ("price", "stock"), ("content", "images")
 GONE = {"E0002", "E0003"}
 IDS = re.compile(r"([0-9]+)_([0-9]+)")
-JPEG = b"\xff\xd8\xff"
 
 T = TypeVar("T")
 
@@ -62,36 +48,20 @@ T = TypeVar("T")
 class LazadaClient:
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._leaves: dict[str, str] = {}  # of the live tree: id -> name
-        self._mandatory: dict[str, list[str]] = {}  # by category
-        self._shown: dict[str, str] = {}  # URL -> sha256 of the picture that was uploaded
+        self._pictures = HostedPictures(session.media, self._upload)
+        self._leaves, self._mandatory = cache(self._read_leaves), cache(self._read_mandatory)
 
     def check(self) -> Seller:
         shop = self._get("seller", "/seller/get", {}, Shop)
         return Seller(id=str(shop.seller_id), name=shop.name)
 
     def push(self, changes: Sequence[Change]) -> list[Result]:
-        """Every change by itself, except prices and stocks, which share a call.
-
-        Once something was written an error speaks of its own change alone: were it raised, what is known of the others
-        would be lost.
-        """
+        """Every change by itself, except prices and stocks, which share a call."""
         creates = [c.key for c in changes if c.kind is Kind.CREATE]
         there = self.fetch(creates) if creates else []
         offers = [c for c in changes if c.kind is Kind.UPDATE and set(OFFERED).issuperset(c.facets)]
         parts = [[c] for c in changes if c not in offers] + ([offers] if offers else [])
-        results: list[Result] = []
-        for number, part in enumerate(parts):
-            try:
-                results += self._offer(part) if part is offers else [self._do(part[0], there)]
-            except (Refused, Conflict) as error:
-                results += [self._judged(change, error) for change in part]
-            except ConnectorError as error:
-                if not results:
-                    raise
-                results += [self._judged(change, error) for change in part]
-                return results + [_result(c, Outcome.DEFERRED, error) for rest in parts[number + 1 :] for c in rest]
-        return results
+        return part_by_part(parts, lambda p: self._offer(p) if p is offers else [self._do(p[0], there)], self._judged)
 
     def poll(self, pending: Sequence[Result]) -> list[Result]:
         found = {remote.remote_id: remote for remote in self.fetch([result.key for result in pending])}
@@ -102,7 +72,7 @@ class LazadaClient:
         wanted = list(dict.fromkeys(keys))
         asked = set(wanted)
         parts = [wanted[start : start + PAGE] for start in range(0, len(wanted), PAGE)]
-        found = [r for part in parts for page in self._pages({"sku_seller_list": _text(part)}) for r in page]
+        found = [r for part in parts for page in self._pages({"sku_seller_list": as_text(part)}) for r in page]
         return [remote for remote in found if remote.key in asked]
 
     def everything(self) -> Iterator[list[Remote]]:
@@ -110,7 +80,7 @@ class LazadaClient:
 
     def remove(self, remote_ids: Sequence[str]) -> None:
         """For good; at most 50. The engine only delists: this is for an operator's hand."""
-        named = _text([f"SkuId_{remote_id}" for remote_id in remote_ids])
+        named = as_text([f"SkuId_{remote_id}" for remote_id in remote_ids])
         self._session.call("remove", "POST", "/rest/product/remove", params={"sku_id_list": named})
 
     def migrate(self, url: str) -> str:
@@ -126,32 +96,12 @@ class LazadaClient:
                 return done.images[0].url
         raise Unanswered("migrate")
 
-    def brand_id(self, name: str) -> str | None:
-        """Raises where a page comes empty too early: so the brands look when too many ask at once."""
-        seen, total = 0, 1
-        while seen < total:
-            asked = {"startRow": str(seen), "pageSize": str(BRANDS_PAGE)}
-            page = self._get("brands", "/category/brands/query", asked, Brands)
-            seen, total = seen + len(page.module), int(page.total_record)
-            found = next((str(brand.brand_id) for brand in page.module if fold(brand.name) == fold(name)), None)
-            if found:
-                return found
-            if not page.module and seen < total:
-                raise Unanswered("brands-empty", f"{seen}/{total}")
-        return None
-
     # Writing
 
     def _judged(self, change: Change, error: ConnectorError) -> Result:
-        """A conflict is looked up like a doubt: what is there then decides."""
         if isinstance(error, RowsRefused):  # a row tells the cause more sharply than the call
             error = next(iter(error.rows.values()))
-        if isinstance(error, Locked):
-            return replace(_result(change, Outcome.DEFERRED, error), until=self._session.clock.now() + LOCKED_FOR)
-        if isinstance(error, Refused):
-            return _result(change, Outcome.REJECTED, error)
-        doubtful = isinstance(error, Unanswered | Conflict)
-        return _result(change, Outcome.UNKNOWN if doubtful else Outcome.DEFERRED, error)
+        return judged(change, error, self._session.clock.now())
 
     def _do(self, change: Change, there: Sequence[Remote]) -> Result:
         if change.kind in (Kind.DELIST, Kind.CLOSE):
@@ -166,7 +116,7 @@ class LazadaClient:
 
     def _create(self, change: Change) -> Result:
         self._ready(change.listing["content"])
-        images = {"Images": {"Image": [self._url(sha) for sha in change.listing["images"]]}}
+        images = {"Images": {"Image": [self._pictures.url(sha) for sha in change.listing["images"]]}}
         content = change.listing["content"]
         row = {"SellerSku": change.key, **_offered(change.listing, FACETS), **package(content)}
         product = {
@@ -177,7 +127,7 @@ class LazadaClient:
             "Skus": {"Sku": [row]},
         }
         reply = self._post("create", "/product/create", _product(product))
-        made = reply.read(Made, _data(reply))
+        made = _data(reply, Made)
         if [sku.seller_sku for sku in made.sku_list] != [change.key]:
             raise Unanswered("other-product")
         created = replace(change, remote_id=f"{made.item_id}_{made.sku_list[0].sku_id}")
@@ -189,7 +139,7 @@ class LazadaClient:
         differing = [f for f in FACETS if facet_hash(remote.facets[f]) != facet_hash(change.listing[f])]
         if differing or remote.status == "hidden":
             return self._revise(known, differing, show=remote.status == "hidden")
-        accepted = replace(_result(known, Outcome.ACCEPTED), handle=remote.remote_id)
+        accepted = replace(result_of(known, Outcome.ACCEPTED), handle=remote.remote_id)
         return _verdict(accepted, remote)
 
     def _revise(self, change: Change, facets: Iterable[str], *, show: bool) -> Result:
@@ -199,11 +149,11 @@ class LazadaClient:
         if offered:
             self._send_offers([replace(change, facets=offered)])
         try:
-            return self._update(change, reviewed) if reviewed or show else _result(change, Outcome.ACKNOWLEDGED)
+            return self._update(change, reviewed) if reviewed or show else result_of(change, Outcome.ACKNOWLEDGED)
         except Refused as error:
             if not offered or change.kind is not Kind.UPDATE:
                 raise
-            return replace(_result(change, Outcome.ACKNOWLEDGED, error), facets=offered)
+            return replace(result_of(change, Outcome.ACKNOWLEDGED, error), facets=offered)
 
     def _update(self, change: Change, facets: Sequence[str]) -> Result:
         """Omitted fields keep their values; status and parcel always go, as the documents contradict themselves."""
@@ -215,30 +165,22 @@ class LazadaClient:
             self._ready(content)
             product |= {"PrimaryCategory": content["category_id"], "Attributes": attributes(content)}
         if "images" in facets:
-            product["Images"] = {"Image": [self._url(sha) for sha in change.listing["images"]]}
+            product["Images"] = {"Image": [self._pictures.url(sha) for sha in change.listing["images"]]}
         product["disableAutoFillAttribute"] = True
         reply = self._post("update", "/product/update", _product(product), repeatable=True)
-        return _standing(change, reply.read(Updated, _data(reply)).item_status)
+        return _standing(change, _data(reply, Updated).item_status)
 
     def _offer(self, changes: Sequence[Change]) -> list[Result]:
         """Of rows that a partly refused call does not name nothing is promised, so they are looked up."""
         try:
             self._send_offers(changes)
-        except RowsRefused as error:
+        except Refused as error:
             if len(changes) == 1:
                 raise
-            return [self._of_row(change, error) for change in changes]
-        except Refused:
-            if len(changes) == 1:
-                raise
-            return [result for change in changes for result in self._alone(change)]
-        return [_result(change, Outcome.ACKNOWLEDGED) for change in changes]
-
-    def _alone(self, change: Change) -> list[Result]:
-        try:
-            return self._offer([change])
-        except ConnectorError as error:
-            return [self._judged(change, error)]
+            if isinstance(error, RowsRefused):
+                return [self._of_row(change, error) for change in changes]
+            return one_by_one(changes, lambda change: self._offer([change])[0], self._judged)
+        return [result_of(change, Outcome.ACKNOWLEDGED) for change in changes]
 
     def _of_row(self, change: Change, error: RowsRefused) -> Result:
         item, sku = _ids(change)
@@ -263,11 +205,10 @@ class LazadaClient:
             self._session.call("deactivate", "POST", "/rest/product/deactivate", params=params, repeatable=True)
         except Conflict as error:
             if error.code == NOT_ONLINE and self._is_pending(change):
-                until = self._session.clock.now() + CHECKED_FOR
-                return replace(_result(change, Outcome.DEFERRED, BEING_CHECKED), until=until)
-            if error.code != NOT_ONLINE and error.code not in GONE:
+                raise MEANINGS["being-checked"].error(NOT_ONLINE) from None
+            if error.code not in {NOT_ONLINE, *GONE}:
                 raise
-        return _result(change, Outcome.ACKNOWLEDGED)
+        return result_of(change, Outcome.ACKNOWLEDGED)
 
     def _is_pending(self, change: Change) -> bool:
         found = self.fetch([change.key])
@@ -276,34 +217,26 @@ class LazadaClient:
     def _ready(self, content: Facets) -> None:
         """Whether the live tree and its mandatory attributes are those of our table. Raises Refused."""
         category = content["category_id"]
-        if not self._leaves:
-            reply = self._session.call("tree", "GET", "/rest/category/tree/get", params={"language_code": "vi_VN"})
-            tree = reply.read(list[Branch], _data(reply))
-            self._leaves = dict(leaf for branch in tree for leaf in branch.leaves())
-        if category not in self._leaves or fold(self._leaves[category]) != fold(NAMES.get(category, "")):
-            raise unready(category)
-        if category not in self._mandatory:
-            asked = {"primary_category_id": category, "language_code": "vi_VN"}
-            reply = self._session.call("attributes", "GET", "/rest/category/attributes/get", params=asked)
-            found = reply.read(list[Attribute], _data(reply))
-            self._mandatory[category] = [a.name for a in found if str(a.is_mandatory) == "1"]
+        ours = NAMES.get(category)
+        if ours is None or fold(self._leaves().get(category, "")) != fold(ours):
+            raise MEANINGS["category"].error("category-unknown", category)
         sent = {*attributes(content), *package(content), "SellerSku", "price", "quantity", "brand_id"}
-        if lacks := [name for name in self._mandatory[category] if name not in sent]:
-            raise lacking(lacks)
+        if lacks := [name for name in self._mandatory(category) if name not in sent]:
+            raise MEANINGS["attribute"].error("attribute-missing", ", ".join(lacks))
 
-    def _url(self, sha: str) -> str:
-        media = self._session.media
-        url = media.remote_id(sha)
-        if url is None:
-            data = media.read(sha)
-            kind = "jpeg" if data.startswith(JPEG) else "png"
-            files = {"image": (f"{sha}.{kind}", data, f"image/{kind}")}
-            reply = self._session.call("image", "POST", "/rest/image/upload", files=files, repeatable=True)
-            url = reply.read(Uploaded, _data(reply)).image.url
-            media.remember(sha, url)
-        self._shown[url] = sha
-        media.remember(_digest(url), sha)  # Lazada names pictures by URL alone: so a later run knows whose it is
-        return url
+    def _read_leaves(self) -> dict[str, str]:
+        tree = self._get("tree", "/category/tree/get", {"language_code": "vi_VN"}, list[Branch])
+        return dict(leaf for branch in tree for leaf in branch.leaves())
+
+    def _read_mandatory(self, category: str) -> list[str]:
+        asked = {"primary_category_id": category, "language_code": "vi_VN"}
+        found = self._get("attributes", "/category/attributes/get", asked, list[Attribute])
+        return [a.name for a in found if str(a.is_mandatory) == "1"]
+
+    def _upload(self, name: str, data: bytes, kind: str) -> str:
+        files = {"image": (name, data, kind)}
+        reply = self._session.call("image", "POST", "/rest/image/upload", files=files, repeatable=True)
+        return _data(reply, Uploaded).image.url
 
     # Reading
 
@@ -324,7 +257,7 @@ class LazadaClient:
             if not ids and len(seen) < total:
                 raise Unanswered("page-missing", offset)
             seen.update(ids)
-            yield [r for product in page.products for r in remotes_of(reply, product, self._whose)]
+            yield [r for product in page.products for r in remotes_of(reply, product, self._pictures.whose)]
 
     def _read(self, asked: dict[str, str], size: int) -> tuple[Reply, int]:
         """One page; of half as many where so many take too long, which is documented of items with many variants."""
@@ -336,33 +269,19 @@ class LazadaClient:
                 return self._read(asked, size // 2)
             return self._session.call("products", "GET", path, params=params), size
 
-    def _whose(self, url: str) -> str:
-        """The picture that was uploaded under this URL; for a foreign one the URL itself."""
-        return self._shown.get(url) or self._session.media.remote_id(_digest(url)) or url
-
     def _get(self, operation: str, path: str, params: dict[str, str], kind: type[T]) -> T:
-        reply = self._session.call(operation, "GET", f"/rest{path}", params=params)
-        return reply.read(kind, _data(reply))
+        return _data(self._session.call(operation, "GET", f"/rest{path}", params=params), kind)
 
     def _post(self, operation: str, path: str, payload: str, *, repeatable: bool = False) -> Reply:
-        form, kind = urlencode({"payload": payload}).encode(), {"Content-Type": FORM}
-        return self._session.call(operation, "POST", f"/rest{path}", content=form, headers=kind, repeatable=repeatable)
+        return self._session.call(operation, "POST", f"/rest{path}", **form(payload=payload), repeatable=repeatable)
 
 
-def _data(reply: Reply) -> Any:
-    return reply.data.get("data")
-
-
-def _text(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+def _data(reply: Reply, kind: type[T]) -> T:
+    return reply.read(kind, reply.data.get("data"))
 
 
 def _product(product: dict[str, Any]) -> str:
-    return _text({"Request": {"Product": product}})
-
-
-def _digest(url: str) -> str:
-    return sha256(url.encode()).hexdigest()
+    return as_text({"Request": {"Product": product}})
 
 
 def _offered(listing: Facets, facets: Iterable[str]) -> dict[str, str]:
@@ -378,15 +297,10 @@ def _ids(change: Change) -> tuple[str, str]:
     return found[1], found[2]
 
 
-def _result(change: Change, outcome: Outcome, error: ConnectorError | None = None) -> Result:
-    problem: Problem | None = problem_of(error) if error else None
-    return Result(key=change.key, outcome=outcome, remote_id=change.remote_id, problem=problem)
-
-
 def _standing(change: Change, status: str) -> Result:
     if status.lower() == PENDING:
-        return replace(_result(change, Outcome.ACCEPTED), handle=change.remote_id)
-    return _result(change, Outcome.ACKNOWLEDGED)
+        return replace(result_of(change, Outcome.ACCEPTED), handle=change.remote_id)
+    return result_of(change, Outcome.ACKNOWLEDGED)
 
 
 def _verdict(result: Result, remote: Remote | None) -> Result:
@@ -394,7 +308,11 @@ def _verdict(result: Result, remote: Remote | None) -> Result:
     if remote is None:
         return replace(result, outcome=Outcome.UNKNOWN)
     if remote.status == "rejected":
-        return replace(result, outcome=Outcome.REJECTED, problem=problem_of(rejected_by_check(remote.words)))
+        return replace(
+            result,
+            outcome=Outcome.REJECTED,
+            problem=problem_of(MEANINGS["rejected"].error("qc-rejected", remote.words)),
+        )
     if remote.status == "pending":
         return result
     return replace(result, outcome=Outcome.ACKNOWLEDGED, remote_id=remote.remote_id)

@@ -93,16 +93,6 @@ class Attribute(msgspec.Struct, frozen=True, kw_only=True):
     is_mandatory: int | str = 0
 
 
-class Brand(msgspec.Struct, frozen=True, kw_only=True):
-    brand_id: int | str
-    name: str
-
-
-class Brands(msgspec.Struct, frozen=True, kw_only=True):
-    total_record: int | str
-    module: list[Brand] = []
-
-
 class Shop(msgspec.Struct, frozen=True, kw_only=True):
     seller_id: int | str
     name: str

@@ -85,7 +85,6 @@ class Simulator:
             "/seller/get": Route(self._seller, "read", "GET"),
             "/category/tree/get": Route(self._tree, "read", "GET", public=True),
             "/category/attributes/get": Route(self._attributes, "read", "GET", public=True),
-            "/category/brands/query": Route(self._brands, "read", "GET", public=True),
             "/image/upload": Route(self._upload, "write"),
             "/images/migrate": Route(self._migrate, "write"),
             "/image/response/get": Route(self._migrated, "read", "GET"),
@@ -242,15 +241,6 @@ class Simulator:
     def demand(self, *names: str) -> None:
         """From now on every category makes these attributes mandatory."""
         self._state.put("mandatory", "names", names)
-
-    def _brands(self, fields: Fields) -> Fields:
-        start, size = whole(fields, "startRow", 0), whole(fields, "pageSize", 40)
-        found = [{"brand_id": n, "name": name, "name_en": name} for n, name in BRANDS[start : start + min(size, 200)]]
-        busy = self._state.get("brands", "busy")
-        return {"data": {"total_record": str(len(BRANDS)), "module": [] if busy else found}}
-
-    def throttle_brands(self) -> None:
-        self._state.put("brands", "busy", 1)
 
     # Pictures
 

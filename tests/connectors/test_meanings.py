@@ -32,6 +32,10 @@ sign = "already exists"
 kind = "Conflict"
 
 [[meaning]]
+sign = "inactive"
+like = "category"
+
+[[meaning]]
 codes = ["901", "910..919"]
 kind = "Throttled"
 seconds = 2
@@ -69,6 +73,7 @@ def test_words_are_sharper_than_the_code(tmp_path: Path) -> None:
     assert type(meanings.error("57", "outerId already exists")) is Conflict
     assert meanings.of("201", "outerId already exists") is meanings["category"]
     assert meanings.of("58") is None
+    assert meanings.of("58", "Category is inactive") is meanings["category"]
 
 
 def test_waits_are_kept(tmp_path: Path) -> None:
@@ -114,6 +119,7 @@ def test_fields_are_named_by_their_name_or_in_words(tmp_path: Path) -> None:
         ('[[meaning]]\ncodes = ["1"]\nvi = "Sai."', "one language"),
         ('[[meaning]]\ncodes = ["1"]\n[[meaning]]\ncodes = ["1"]', "twice"),
         ('[[meaning]]\ncode = "1"', "code"),
+        ('[[meaning]]\ncodes = ["1"]\nlike = "table"', "table"),
         ("meaning =", "errors.toml"),
     ],
 )

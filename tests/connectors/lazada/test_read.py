@@ -1,4 +1,4 @@
-"""Reading back: pages that must not end early, odd spellings, brands and public pictures."""
+"""Reading back: pages that must not end early, odd spellings and public pictures."""
 
 from __future__ import annotations
 
@@ -167,23 +167,11 @@ def test_another_shape_is_no_answer(shop, changes):
         shop.client.fetch([KEY])
 
 
-def test_a_brand_is_found_by_name(shop):
-    assert shop.client.brand_id("no brand") == "30768"
-    assert shop.client.brand_id("Năm Căn") is None
-
-
-def test_an_empty_page_of_brands_is_no_end(shop):
-    shop.simulator.throttle_brands()
-
-    with pytest.raises(Unanswered, match="brands-empty"):
-        shop.client.brand_id("No Brand")
-
-
 def test_a_success_that_says_false_is_none(shop):
     shop.wire.before = lambda request: httpx.Response(200, json={"code": "0", "success": "false", "error_code": "B1"})
 
     with pytest.raises(ConnectorError):
-        shop.client.brand_id("No Brand")
+        shop.client.check()
 
 
 def test_a_public_picture_is_migrated_in_two_steps(shop):
