@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.pool import StaticPool
@@ -221,18 +221,21 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 def upsert(db: Connection, table: Table, rows: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> None:
     """Inserts rows, or sets the columns they name where `keys` are there already."""
-    if not rows:
-        return
-    db.execute(_upserting(db.dialect.name, table, tuple(rows[0]), tuple(keys)), list(rows))
+    if rows:
+        statement = _upserting(db.dialect, table, tuple(rows[0]), tuple(keys))
+        db.execute(statement, list(rows))
 
 
 @lru_cache
-def _upserting(dialect: str, table: Table, names: tuple[str, ...], keys: tuple[str, ...]) -> Any:
-    statement = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+def _upserting(dialect: Dialect, table: Table, names: tuple[str, ...], keys: tuple[str, ...]) -> Any:
+    """Compiled, which SQLAlchemy does anew for each ON CONFLICT, at ten times the cost of running it."""
+    statement = (postgresql if dialect.name == "postgresql" else sqlite).insert(table)
     changed = {name: statement.excluded[name] for name in names if name not in keys}
-    if not changed:
-        return statement.on_conflict_do_nothing(index_elements=keys)
-    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+    if changed:
+        statement = statement.on_conflict_do_update(index_elements=keys, set_=changed)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=keys)
+    return statement.compile(dialect=dialect, column_keys=names, for_executemany=True)
 
 
 def sqlite_file(url: str) -> Path | None:
