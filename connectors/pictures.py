@@ -1,13 +1,43 @@
-"""Pictures that a marketplace keeps under addresses of its own: uploaded once, recognised when read back."""
+"""Which pictures a marketplace takes; and those that it keeps under addresses of its own: uploaded once, recognised
+when read back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from hashlib import sha256
 
 from connectors.contract import Media
+from connectors.problems import ANY_SIDE, missing, no_usable_picture
+from models.catalogue import Image
+from models.listing import Item, Problem
 
+TYPES = frozenset({"image/jpeg", "image/png"})
+MEGABYTE = 2**20
 JPEG = b"\xff\xd8\xff"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PictureRule:
+    """Of a marketplace that shows `most` pictures of a product: each JPEG or PNG, of `size` bytes at most."""
+
+    most: int
+    size: int
+    sides: range = ANY_SIDE  # pixels, of both
+
+    def fits(self, image: Image) -> bool:
+        measured = image.width in self.sides and image.height in self.sides
+        return image.media_type in TYPES and image.size <= self.size and (measured or self.sides == ANY_SIDE)
+
+    def usable(self, item: Item) -> list[str]:
+        """The first that fit, each once."""
+        return list(dict.fromkeys(image.sha256 for image in item.images if self.fits(image)))[: self.most]
+
+    def problems(self, item: Item) -> Iterator[Problem]:
+        if not item.images:
+            yield missing("images")
+        elif not self.usable(item):
+            yield no_usable_picture(round(self.size / MEGABYTE), self.sides)
 
 
 class HostedPictures:

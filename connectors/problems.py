@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from models.listing import Problem
+from models.catalogue import Money
+from models.listing import Item, Problem
 from models.text import Text, number
 
 LABELS: dict[str, Text] = {
@@ -39,6 +42,9 @@ LABELS: dict[str, Text] = {
     "unit": Text("quy cách", "pack"),
 }
 
+ANY_SIDE = range(1, sys.maxsize)
+HTML = re.compile(r"<[a-zA-Z/!][^>]*>")
+
 
 def label(field: str) -> Text:
     """The field as a shop owner calls it."""
@@ -71,6 +77,23 @@ def too_long(field: str, length: int, limit: int) -> Problem:
     )
 
 
+def ill_sized(texts: Iterable[tuple[str, str, int]], required: Collection[str] = ()) -> Iterator[Problem]:
+    """Of each field its text as it is sent, and how many characters are taken."""
+    for field, text, limit in texts:
+        if not text and field in required:
+            yield missing(field)
+        if len(text) > limit:
+            yield too_long(field, len(text), limit)
+
+
+def with_html(texts: Iterable[tuple[str, str]], title: str) -> Iterator[Problem]:
+    """Of a marketplace that takes plain text."""
+    for field, text in texts:
+        if HTML.search(text):
+            vi, en = f"có thẻ HTML, {title} chỉ nhận chữ thường", f"holds HTML, {title} takes plain text"
+            yield amiss("html", field, vi, en)
+
+
 def too_many_bytes(field: str, text: str, limit: int, title: str) -> Problem:
     size = number(len(text.encode()))
     vi = f"dài {size} byte, {title} chỉ nhận {number(limit)} (một chữ có dấu chiếm 2–3 byte)"
@@ -82,15 +105,38 @@ def forbidden(field: str, found: str, title: str) -> Problem:
     return amiss("forbidden", field, f"chứa ký tự {title} không nhận: {found}", f"holds what is refused: {found}")
 
 
-def no_usable_picture(megabytes: int, sides: range) -> Problem:
+def whole_dong(price: Money, most: int) -> bool:
+    return price.currency == "VND" and price.amount == int(price.amount) and 1 <= price.amount <= most
+
+
+def unsellable(
+    item: Item, most_price: int, most_stock: int | None = None, *, code: str = "out-of-range"
+) -> Iterator[Problem]:
+    """Prices that are not 1 to `most_price` whole đồng, and a stock beyond its bounds."""
+    for field, price in (("price", item.price), ("list_price", item.list_price)):
+        if price and not whole_dong(price, most_price):
+            most = number(most_price)
+            yield amiss(code, field, f"phải là số đồng nguyên từ 1 đến {most}", f"must be 1 to {most} whole đồng")
+    if item.stock < 0:
+        yield amiss(code, "stock", "không được nhỏ hơn 0", "must not be below 0")
+    elif most_stock is not None and item.stock > most_stock:
+        most = number(most_stock)
+        yield amiss(code, "stock", f"không được lớn hơn {most}", f"must not be above {most}")
+
+
+def elsewhere(code: str, vi: str, en: str) -> Problem:
+    """What a marketplace never sells, whatever is written about it."""
+    step = Text("Bán mặt hàng này ở kênh khác.", "Sell this item elsewhere.")
+    return Problem(code=code, field="set_no", message=Text(vi, en), next_step=step)
+
+
+def no_usable_picture(megabytes: int, sides: range = ANY_SIDE) -> Problem:
     """Of JPEG and PNG; `sides` in pixels."""
-    wanted = f"{number(sides[0])}–{number(sides[-1])}"
-    return amiss(
-        "no-usable-picture",
-        "images",
-        f"phải có ảnh JPEG hoặc PNG tối đa {megabytes} MB, mỗi cạnh {wanted} điểm ảnh",
-        f"need a JPEG or PNG of at most {megabytes} MB, {wanted} pixels a side",
-    )
+    vi, en = f"phải có ảnh JPEG hoặc PNG tối đa {megabytes} MB", f"need a JPEG or PNG of at most {megabytes} MB"
+    if sides != ANY_SIDE:
+        wanted = number(sides[0]) + (f"–{number(sides[-1])}" if sides.stop < ANY_SIDE.stop else "+")
+        vi, en = f"{vi}, mỗi cạnh {wanted} điểm ảnh", f"{en}, {wanted} pixels a side"
+    return amiss("no-usable-picture", "images", vi, en)
 
 
 def missing(field: str) -> Problem:

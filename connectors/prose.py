@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from html import escape
 
 from models.listing import Item
+from models.text import nfc
 
 CAPTIONS = {  # as a label has them: buyers read Vietnamese
     "brand": "Nhãn hiệu",
@@ -19,6 +20,11 @@ CAPTIONS = {  # as a label has them: buyers read Vietnamese
     "marks": "Nhãn hiệu, chỉ dẫn",
 }
 USE = ("ingredients", "shelf_life", "storage", "usage", "warnings")  # what a buyer needs at home
+
+
+def one_line(text: str) -> str:
+    """A spreadsheet's cell may hold line breaks; most fields may not."""
+    return nfc(" ".join(text.split()))
 
 
 def captioned(item: Item, fields: Iterable[str]) -> list[str]:

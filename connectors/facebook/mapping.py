@@ -6,16 +6,16 @@ import re
 from collections.abc import Iterator
 
 from connectors.contract import Policy
-from connectors.problems import amiss, missing, too_long, unmapped
-from connectors.prose import USE, captioned, maker
-from models.catalogue import Image, Money, is_gtin
+from connectors.pictures import MEGABYTE, PictureRule
+from connectors.problems import ANY_SIDE, amiss, elsewhere, ill_sized, unmapped, unsellable, with_html
+from connectors.prose import USE, captioned, maker, one_line
+from models.catalogue import is_gtin
 from models.listing import Facets, Item, Listing, Problem, Unlistable
-from models.text import Text, fold, nfc, number
+from models.text import fold, nfc
 
 VERSION = 1
 MAX_SKU, MAX_TITLE, MAX_DESCRIPTION, MAX_BRAND = 100, 150, 5_000, 100
-MAX_IMAGES, MAX_IMAGE_BYTES, MIN_SIDE = 11, 8 * 1024 * 1024, 500
-IMAGE_TYPES = frozenset({"image/png", "image/jpeg"})
+PICTURES = PictureRule(most=11, size=8 * MEGABYTE, sides=range(500, ANY_SIDE.stop))
 MAX_PRICE, MAX_STOCK = 10**9, 10**6
 IN_STOCK, OUT_OF_STOCK = "in stock", "out of stock"
 
@@ -38,7 +38,6 @@ CATEGORIES: dict[int, str] = {  # product set -> Google's number
     17: "413",
 }
 NARROWER = {4: (" mat ong ", HONEY), 9: (" nuoc mam ", FISH_SAUCE)}  # set -> (what the name must hold, category)
-HTML = re.compile(r"<[a-zA-Z/!][^>]*>")
 SHOWN_DONG = re.compile(r"[0-9]{1,3}(?:[.,\u00a0\u202f ][0-9]{3})+|[0-9]+")
 
 READ = {  # our field of an item -> the name it is read back under
@@ -51,15 +50,24 @@ READ = {  # our field of an item -> the name it is read back under
     "gtin": "gtin",
     "custom_label_0": "custom_label_0",
 }
+ALCOHOL = elsewhere("alcohol", "Facebook không cho bán đồ uống có cồn.", "Facebook takes no alcohol.")
+SUPPLEMENT = elsewhere(
+    "supplement", "Facebook không cho bán thực phẩm chức năng.", "Facebook takes no food supplements."
+)
 
 
 def project(item: Item, policy: Policy) -> Listing | Unlistable:
-    content, pictures = _content(item), _pictures(item.images)
-    problems = (*_policy_problems(item), *_text_problems(item, content), *_offer_problems(item))
-    problems += tuple(_picture_problems(item, pictures))
+    content = _content(item)
+    offer = (*unsellable(item, MAX_PRICE, MAX_STOCK), *PICTURES.problems(item))
+    problems = (*_policy_problems(item), *_text_problems(item, content), *offer)
     if problems:
         return Unlistable(key=item.sku, problems=problems)
-    facets: Facets = {"content": content, "price": _price(item), "stock": _stock(item.stock), "images": pictures}
+    facets: Facets = {
+        "content": content,
+        "price": _price(item),
+        "stock": _stock(item.stock),
+        "images": PICTURES.usable(item),
+    }
     return Listing(key=item.sku, facets=facets)
 
 
@@ -89,9 +97,9 @@ def _content(item: Item) -> dict[str, str]:
     """Every field stands there, an empty one too: so a text that goes away here goes away there."""
     star = item.certificate.star if item.certificate else 0
     return {
-        "title": _line(f"{item.name} {item.pack}"),
+        "title": one_line(f"{item.name} {item.pack}"),
         "description": _description(item, star),
-        "brand": _line(item.brand) or _line(item.producer.legal_name),
+        "brand": one_line(item.brand) or one_line(item.producer.legal_name),
         "google_product_category": category(item),
         "product_type": "Đặc sản Cà Mau",
         "origin_country": "VN",
@@ -110,10 +118,6 @@ def _description(item: Item, star: int) -> str:
     return nfc("\n".join(line for line in lines if line).strip())
 
 
-def _line(text: str) -> str:
-    return nfc(" ".join(text.split()))
-
-
 def _price(item: Item) -> dict[str, int | None]:
     """Meta's `price` is the one before, where `sale_price` is below it."""
     now, before = int(item.price.amount), item.list_price and int(item.list_price.amount)
@@ -122,15 +126,6 @@ def _price(item: Item) -> dict[str, int | None]:
 
 def _stock(quantity: int) -> dict[str, int | str]:
     return {"inventory": quantity, "availability": IN_STOCK if quantity else OUT_OF_STOCK}
-
-
-def _pictures(images: tuple[Image, ...]) -> list[str]:
-    return list(dict.fromkeys(image.sha256 for image in images if _fits(image)))[:MAX_IMAGES]
-
-
-def _fits(image: Image) -> bool:
-    small_enough = image.media_type in IMAGE_TYPES and image.size <= MAX_IMAGE_BYTES
-    return small_enough and min(image.width, image.height) >= MIN_SIDE
 
 
 def _policy_problems(item: Item) -> Iterator[Problem]:
@@ -144,60 +139,14 @@ def _policy_problems(item: Item) -> Iterator[Problem]:
 
 
 def _text_problems(item: Item, content: dict[str, str]) -> Iterator[Problem]:
-    for field, text, limit in (
+    texts = [
         ("sku", item.sku, MAX_SKU),
         ("name", content["title"], MAX_TITLE),
         ("brand", content["brand"], MAX_BRAND),
         ("description", content["description"], MAX_DESCRIPTION),
-    ):
-        if not text:
-            yield missing(field)
-        if len(text) > limit:
-            yield too_long(field, len(text), limit)
-        if field != "sku" and HTML.search(text):
-            yield amiss("html", field, "có thẻ HTML, Facebook chỉ nhận chữ thường", "holds HTML, plain text is taken")
+    ]
+    yield from ill_sized(texts, required=("sku", "name", "brand", "description"))
+    yield from with_html([(field, text) for field, text, _ in texts if field != "sku"], "Facebook")
     for field, text in (("name", item.name), ("description", item.description)):
         if text.isupper():
             yield amiss("all-capitals", field, "viết toàn chữ hoa, Facebook không duyệt", "is all in capitals")
-
-
-def _offer_problems(item: Item) -> Iterator[Problem]:
-    for field, price in (("price", item.price), ("list_price", item.list_price)):
-        if price and not _whole_dong(price):
-            most = number(MAX_PRICE)
-            yield amiss("out-of-range", field, f"phải là số đồng từ 1 đến {most}", f"must be 1 to {most} whole đồng")
-    if not 0 <= item.stock <= MAX_STOCK:
-        most = number(MAX_STOCK)
-        yield amiss("out-of-range", "stock", f"phải từ 0 đến {most}", f"must be from 0 to {most}")
-
-
-def _whole_dong(price: Money) -> bool:
-    return price.currency == "VND" and price.amount == int(price.amount) and 1 <= price.amount <= MAX_PRICE
-
-
-def _picture_problems(item: Item, usable: list[str]) -> Iterator[Problem]:
-    if not item.images:
-        yield missing("images")
-    elif not usable:
-        sides = f"{MIN_SIDE}×{MIN_SIDE}"
-        yield amiss(
-            "no-usable-picture",
-            "images",
-            f"phải có ít nhất một ảnh PNG hoặc JPEG từ {sides} điểm ảnh, tối đa 8 MB",
-            f"need one PNG or JPEG of at least {sides} pixels and at most 8 MB",
-        )
-
-
-NOT_HERE = Text("Bán mặt hàng này ở kênh khác.", "Sell this item elsewhere.")
-ALCOHOL = Problem(
-    code="alcohol",
-    field="set_no",
-    message=Text("Facebook không cho bán đồ uống có cồn.", "Facebook does not let anybody sell alcohol."),
-    next_step=NOT_HERE,
-)
-SUPPLEMENT = Problem(
-    code="supplement",
-    field="set_no",
-    message=Text("Facebook không cho bán thực phẩm chức năng.", "Facebook takes no food supplements."),
-    next_step=NOT_HERE,
-)

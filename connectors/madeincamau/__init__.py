@@ -4,7 +4,7 @@ from connectors.contract import Capabilities, Connector, Limits, Rate
 from connectors.madeincamau.auth import ClientCredentials, Credentials
 from connectors.madeincamau.client import MadeInCamauClient
 from connectors.madeincamau.errors import classify
-from connectors.madeincamau.mapping import MAX_IMAGES, MAX_NAME, VERSION, project
+from connectors.madeincamau.mapping import MAX_NAME, PICTURES, VERSION, project
 from models.text import Text
 
 CONNECTOR = Connector(
@@ -21,7 +21,7 @@ CONNECTOR = Connector(
         stock_feed=True,
         idempotency=True,
         needs_review=True,
-        max_images=MAX_IMAGES,
+        max_images=PICTURES.most,
         max_name_len=MAX_NAME,
         ocop_badge="field",
     ),

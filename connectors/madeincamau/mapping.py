@@ -7,17 +7,17 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from connectors import problems
 from connectors.contract import Policy
-from models.catalogue import Certificate, Image, Money, Producer
+from connectors.pictures import MEGABYTE, PictureRule
+from connectors.problems import ill_sized, missing, unmapped, unsellable
+from connectors.prose import one_line
+from models.catalogue import Certificate, Money, Producer
 from models.listing import Facets, Item, Listing, Problem, Unlistable
-from models.text import Text, fold, number
+from models.text import Text, fold
 
 VERSION = 1
 MAX_NAME = 150  # [A] vn-marketplaces §1, as are 20 000 characters, 1-9 pictures of at most 2 MB, JPEG or PNG
-MAX_IMAGES = 9
-MAX_IMAGE_BYTES = 2 * 1024 * 1024
-MEDIA_TYPES = ("image/jpeg", "image/png")
+PICTURES = PictureRule(most=9, size=2 * MEGABYTE)
 MAX_SKU = 100
 MAX_PRICE = 1_000_000_000
 MAX_STOCK = 1_000_000
@@ -69,14 +69,14 @@ CATEGORY = {  # product set -> category; set 26 is a service and has none
 def project(item: Item, policy: Policy) -> Listing | Unlistable:
     """The listing, or every reason against it; what the law asks was judged before."""
     fields = content(item)
-    found = (*texts(item, fields), *requirements(item), *offers(item), *pictures(item.images))
+    found = (*texts(item, fields), *requirements(item), *unsellable(item, MAX_PRICE, MAX_STOCK), *pictures(item))
     if found:
         return Unlistable(key=item.sku, problems=found)
     facets: Facets = {
         "content": fields,
         "price": {"price_vnd": vnd(item.price), "list_price_vnd": item.list_price and vnd(item.list_price)},
         "stock": {"stock": item.stock},
-        "images": [image.sha256 for image in item.images[:MAX_IMAGES]],
+        "images": [image.sha256 for image in item.images[: PICTURES.most]],
     }
     return Listing(key=item.sku, facets=facets)
 
@@ -131,10 +131,6 @@ def marks(item: Item) -> str:
     return "" if claims and item.certificate is None else item.marks
 
 
-def one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
 def percent(value: Decimal | None) -> str | None:
     """12.50 -> "12.5": a string, so that no reader changes it into another number."""
     return None if value is None else f"{round(value, 2).normalize():f}"
@@ -149,39 +145,25 @@ def texts(item: Item, fields: Mapping[str, Any]) -> Iterator[Problem]:
     sizes = [("sku", item.sku, MAX_SKU), ("product_id", item.group, MAX_SKU)]
     sizes += [(field, fields[field], most) for field, most in {**LINES, **PROSE}.items()]
     sizes += [(field, fields["producer"][field], most) for field, most in PRODUCER.items()]
-    for field, text, most in sizes:
-        if len(text) > most:
-            yield problems.too_long(field, len(text), most)
+    yield from ill_sized(sizes)
 
 
 def requirements(item: Item) -> Iterator[Problem]:
     for field in ("name", "description"):
         if not getattr(item, field).strip():
-            yield problems.missing(field)
+            yield missing(field)
     if item.set_no not in CATEGORY:
-        yield problems.unmapped(item.set_no)
+        yield unmapped(item.set_no)
     if item.sku in (".", ".."):
         yield UNADDRESSABLE
     if not item.images:
-        yield problems.missing("images")
+        yield missing("images")
 
 
-def offers(item: Item) -> Iterator[Problem]:
-    for field, price in (("price", item.price), ("list_price", item.list_price)):
-        if price and not whole_dong(price):
-            yield not_in_range(field, "đồng", MAX_PRICE)
-    if not 0 <= item.stock <= MAX_STOCK:
-        yield not_in_range("stock", "", MAX_STOCK)
-
-
-def whole_dong(price: Money) -> bool:
-    return price.currency == "VND" and price.amount == int(price.amount) and 0 < price.amount <= MAX_PRICE
-
-
-def pictures(images: tuple[Image, ...]) -> Iterator[Problem]:
+def pictures(item: Item) -> Iterator[Problem]:
     """Only the ones that are sent: the first nine."""
-    for position, image in enumerate(images[:MAX_IMAGES], 1):
-        if image.media_type not in MEDIA_TYPES or image.size > MAX_IMAGE_BYTES:
+    for position, image in enumerate(item.images[: PICTURES.most], 1):
+        if not PICTURES.fits(image):
             yield unfit_picture(position)
 
 
@@ -193,20 +175,6 @@ UNADDRESSABLE = Problem(
     ),
     next_step=Text("Đặt mã SKU khác rồi nhập lại.", "Choose another SKU and import it again."),
 )
-
-
-def not_in_range(field: str, unit: str, most: int) -> Problem:
-    name = problems.label(field)
-    limit = number(most)
-    return Problem(
-        code="out-of-range",
-        field=field,
-        message=Text(
-            f"Sàn chỉ nhận {name.vi} là số nguyên {unit} không âm, tối đa {limit}.".replace("  ", " "),
-            f"The marketplace takes the {name.en} only as a whole number up to {limit}.",
-        ),
-        next_step=problems.correct(field),
-    )
 
 
 def unfit_picture(position: int) -> Problem:

@@ -4,7 +4,7 @@ from connectors.contract import Capabilities, Connector, Limits, Rate
 from connectors.postmart.auth import Credentials, SignedRequests
 from connectors.postmart.client import PostmartClient
 from connectors.postmart.errors import classify
-from connectors.postmart.mapping import MAX_IMAGES, MAX_NAME, VERSION, project
+from connectors.postmart.mapping import MAX_NAME, PICTURES, VERSION, project
 
 CONNECTOR = Connector(
     name="postmart",
@@ -20,7 +20,7 @@ CONNECTOR = Connector(
         stock_feed=True,
         idempotency=True,
         html_description=True,
-        max_images=MAX_IMAGES,
+        max_images=PICTURES.most,
         max_name_len=MAX_NAME,
         ocop_badge="category",
     ),

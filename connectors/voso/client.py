@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import count
 from typing import Any, Literal, TypeVar
 
 from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
+from connectors.results import judged, result_of
 from connectors.transport import Session
-from connectors.voso.errors import BEING_REVIEWED, NEVER_SUBMITTED, STATE_FORBIDS, rejected_by_review
+from connectors.voso.errors import MEANINGS, STATE_FORBIDS
 from models.change import Change, Kind
-from models.listing import FACETS, Facets, Problem, Remote, facet_hash
+from models.listing import FACETS, Facets, Remote, facet_hash
 from models.outcome import Outcome, Result
 from models.value import replace
 
 PAGE = 50
-LOCKED_FOR = timedelta(minutes=15)
 JPEG = b"\xff\xd8\xff"
 DRAFT, IN_REVIEW, ON_SALE, REJECTED = "NHAP", "Chờ duyệt", "Đang bán", "Từ chối"
 STATUS: dict[str, Literal["live", "pending", "rejected", "draft"]] = {
@@ -134,9 +133,9 @@ class Client:
         try:
             return self._do(change)
         except Refused as error:
-            return _result(change, Outcome.REJECTED, problem_of(error))
+            return result_of(change, Outcome.REJECTED, error)
         except Conflict as error:
-            if error.code != str(STATE_FORBIDS):
+            if error.code != STATE_FORBIDS:
                 raise
             return self._locked(change)
 
@@ -147,7 +146,7 @@ class Client:
             return self._continue(change)
         if change.kind is Kind.DELIST:
             self._write("product/hide", change)
-            return _result(change, Outcome.ACKNOWLEDGED)
+            return result_of(change, Outcome.ACKNOWLEDGED)
         return self._revise(change, change.facets, show=change.kind is Kind.RELIST)
 
     def _create(self, change: Change) -> Result:
@@ -160,9 +159,9 @@ class Client:
         try:
             return self._finish(created, product)
         except Refused as error:
-            return _result(created, Outcome.REJECTED, problem_of(error))
+            return result_of(created, Outcome.REJECTED, error)
         except ConnectorError as error:
-            return _result(created, Outcome.UNKNOWN, problem_of(error))
+            return result_of(created, Outcome.UNKNOWN, error)
 
     def _continue(self, change: Change) -> Result:
         """Goes on from what an earlier, unfinished create left there."""
@@ -173,9 +172,7 @@ class Client:
         return self._revise(change, differing, show=product.hidden, product=product)
 
     def _locked(self, change: Change) -> Result:
-        """A review or a campaign does not end while a run looks on: a later run asks again."""
-        until = self._session.clock.now() + LOCKED_FOR
-        return replace(_result(change, Outcome.DEFERRED, problem_of(BEING_REVIEWED)), until=until)
+        return judged(change, MEANINGS["in-review"].error(STATE_FORBIDS), self._session.clock.now())
 
     def _revise(
         self, change: Change, facets: Iterable[str], *, show: bool = False, product: Product | None = None
@@ -193,7 +190,7 @@ class Client:
         except Refused as error:
             if not offered or change.kind is not Kind.UPDATE:  # nothing of what is not shown was taken
                 raise
-            return replace(_result(change, Outcome.ACKNOWLEDGED, problem_of(error)), facets=offered)
+            return replace(result_of(change, Outcome.ACKNOWLEDGED, error), facets=offered)
         return self._finish(change, product)
 
     def _finish(self, change: Change, product: Product | None) -> Result:
@@ -202,10 +199,10 @@ class Client:
         if product.status == DRAFT:
             product = self._ask("product/submit", _named(change), Product)  # a second one would find it in review
         if product.status == REJECTED:  # a new price does not bring back what a reviewer took down
-            raise rejected_by_review(product.reason)
+            raise _rejected(product)
         if product.status == IN_REVIEW:
-            return replace(_result(change, Outcome.ACCEPTED), handle=product.remote_id)
-        return _result(change, Outcome.ACKNOWLEDGED)
+            return replace(result_of(change, Outcome.ACCEPTED), handle=product.remote_id)
+        return result_of(change, Outcome.ACKNOWLEDGED)
 
     def _write(self, operation: str, change: Change, facets: Iterable[str] = ()) -> Product:
         """These set values, so doing them twice does no harm."""
@@ -271,8 +268,8 @@ def _named(change: Change) -> dict[str, Any]:
     return {"product_id": int(change.remote_id), "product_code": change.key}
 
 
-def _result(change: Change, outcome: Outcome, problem: Problem | None = None) -> Result:
-    return Result(key=change.key, outcome=outcome, remote_id=change.remote_id, problem=problem)
+def _rejected(product: Product) -> ConnectorError:
+    return MEANINGS["rejected"].error("review-rejected", product.reason)
 
 
 def _verdict(result: Result, product: Product | None) -> Result:
@@ -282,7 +279,7 @@ def _verdict(result: Result, product: Product | None) -> Result:
     if product.status == ON_SALE:
         return replace(result, outcome=Outcome.ACKNOWLEDGED, remote_id=product.remote_id)
     if product.status == REJECTED:
-        return replace(result, outcome=Outcome.REJECTED, problem=problem_of(rejected_by_review(product.reason)))
+        return replace(result, outcome=Outcome.REJECTED, problem=problem_of(_rejected(product)))
     if product.status == DRAFT:
-        return replace(result, outcome=Outcome.DEFERRED, problem=problem_of(NEVER_SUBMITTED))
+        return replace(result, outcome=Outcome.DEFERRED, problem=problem_of(MEANINGS["draft"].error("draft")))
     return result

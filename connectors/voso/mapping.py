@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator
 
 from connectors.contract import Policy
-from connectors.problems import amiss, missing, too_long, unmapped
-from connectors.prose import USE, captioned
-from models.catalogue import Image, Money
+from connectors.problems import amiss, ill_sized, missing, too_many_bytes, unmapped, unsellable, with_html
+from connectors.prose import USE, captioned, one_line
+from models.catalogue import Image
 from models.listing import Facets, Item, Listing, Problem, Unlistable
-from models.text import number
 
+TITLE = "Vỏ Sò"
 NAME_CHARS, DESCRIPTION_CHARS = 120, 5_000
 UNIT_BYTES = 150
 IMAGES, IMAGE_BYTES, IMAGE_TYPES = 5, 1_000_000, ("image/jpeg", "image/png")
@@ -34,13 +34,13 @@ FRUITS = re.compile(
     r"|sầu riêng|táo|thanh long|vú sữa|xoài|dừa tươi|dừa xiêm)\b",
     re.IGNORECASE,
 )
-HTML = re.compile(r"<[a-zA-Z/!][^>]*>")
 
 
 def project(item: Item, policy: Policy) -> Listing | Unlistable:
     """What Vỏ Sò should show of this item."""
     facets = _facets(item)
-    problems = (*_content_problems(item, facets["content"]), *_offer_problems(item), *_image_problems(item))
+    offer = unsellable(item, PRICE_MOST, STOCK_MOST, code="unusable")
+    problems = (*_content_problems(item, facets["content"]), *offer, *_image_problems(item))
     return Unlistable(key=item.sku, problems=problems) if problems else Listing(key=item.sku, facets=facets)
 
 
@@ -48,13 +48,13 @@ def _facets(item: Item) -> Facets:
     listed = item.list_price if item.list_price and item.list_price.amount > item.price.amount else None
     return {
         "content": {
-            "name": _line(item.name),
+            "name": one_line(item.name),
             "short_description": _short_description(item),
             "description": _description(item),
             "category_id": category(item),
-            "unit": _line(item.pack),
-            "brand": _line(item.brand),
-            "origin": _line(item.origin),
+            "unit": one_line(item.pack),
+            "brand": one_line(item.brand),
+            "origin": one_line(item.origin),
             "ocop": item.certificate is not None,
         },
         # A listed price that is not above the price shows no discount: the page would only repeat the number.
@@ -62,11 +62,6 @@ def _facets(item: Item) -> Facets:
         "stock": {"stock": item.stock},
         "images": [image.sha256 for image in _images(item)],
     }
-
-
-def _line(text: str) -> str:
-    """A spreadsheet's cell may hold line breaks; these fields may not."""
-    return " ".join(text.split())
 
 
 def category(item: Item) -> int | None:
@@ -78,7 +73,7 @@ def category(item: Item) -> int | None:
 def _short_description(item: Item) -> str:
     """The badge is words here: this marketplace has no field for stars, only the landing page /ocop."""
     badge = f"OCOP {item.certificate.star} sao. " if item.certificate else ""
-    return badge + ", ".join(filter(None, (_line(item.name), _line(item.pack))))
+    return badge + ", ".join(filter(None, (one_line(item.name), one_line(item.pack))))
 
 
 def _description(item: Item) -> str:
@@ -92,33 +87,13 @@ def _images(item: Item) -> list[Image]:
 def _content_problems(item: Item, content: Facets) -> Iterator[Problem]:
     if content["category_id"] is None:
         yield unmapped(item.set_no)
-    for field, limit in (("name", NAME_CHARS), ("description", DESCRIPTION_CHARS)):
-        if not content[field]:
-            yield missing(field)
-        if len(content[field]) > limit:
-            yield too_long(field, len(content[field]), limit)
+    limits = (("name", NAME_CHARS), ("description", DESCRIPTION_CHARS))
+    yield from ill_sized([(field, content[field], limit) for field, limit in limits], required=("name", "description"))
     for field in ("sku", "unit", "brand", "origin"):
-        size = len(content.get(field, item.sku).encode())
-        if size > UNIT_BYTES:
-            yield _too_many_bytes(field, size)
-    for field in ("name", "description", "unit", "brand", "origin"):
-        if HTML.search(content[field]):
-            yield amiss("html", field, "có thẻ HTML, Vỏ Sò chỉ nhận chữ thường", "holds HTML, Vỏ Sò takes plain text")
-
-
-def _offer_problems(item: Item) -> Iterator[Problem]:
-    yield from _price_problems("price", item.price)
-    if item.list_price:
-        yield from _price_problems("list_price", item.list_price)
-    if not 0 <= item.stock <= STOCK_MOST:
-        yield _unusable("stock", f"từ 0 đến {number(STOCK_MOST)}", f"from 0 to {number(STOCK_MOST)}")
-
-
-def _price_problems(field: str, price: Money) -> Iterator[Problem]:
-    whole = price.amount == price.amount.to_integral_value()
-    if price.currency != "VND" or not whole or not 1 <= price.amount <= PRICE_MOST:
-        most = number(PRICE_MOST)
-        yield _unusable(field, f"số đồng nguyên, từ 1 đến {most}", f"whole đồng, from 1 to {most}")
+        text = content.get(field, item.sku)
+        if len(text.encode()) > UNIT_BYTES:
+            yield too_many_bytes(field, text, UNIT_BYTES, TITLE)
+    yield from with_html([(f, content[f]) for f in ("name", "description", "unit", "brand", "origin")], TITLE)
 
 
 def _image_problems(item: Item) -> Iterator[Problem]:
@@ -126,17 +101,5 @@ def _image_problems(item: Item) -> Iterator[Problem]:
         yield missing("images")
     for place, image in enumerate(_images(item), start=1):
         if image.media_type not in IMAGE_TYPES or image.size > IMAGE_BYTES:
-            yield _unusable("images", f"JPEG hoặc PNG dưới 1 MB (ảnh {place})", f"JPEG or PNG below 1 MB (no. {place})")
-
-
-def _too_many_bytes(field: str, size: int) -> Problem:
-    return amiss(
-        "too-many-bytes",
-        field,
-        f"dài {size} byte, Vỏ Sò chỉ nhận {UNIT_BYTES} (một chữ có dấu chiếm 2–3 byte)",
-        f"has {size} bytes, Vỏ Sò takes {UNIT_BYTES} (a letter with marks needs 2-3)",
-    )
-
-
-def _unusable(field: str, wanted_vi: str, wanted_en: str) -> Problem:
-    return amiss("unusable", field, f"phải là {wanted_vi}", f"must be {wanted_en}")
+            wanted = (f"phải là JPEG hoặc PNG dưới 1 MB (ảnh {place})", f"must be JPEG or PNG below 1 MB (no. {place})")
+            yield amiss("unusable", "images", *wanted)

@@ -4,7 +4,7 @@ from connectors.contract import Capabilities, Connector, Limits, Rate
 from connectors.zalo.auth import OAUTH_HOST, Credentials, RenewedTokens
 from connectors.zalo.client import ZaloClient
 from connectors.zalo.errors import classify
-from connectors.zalo.mapping import MAX_IMAGES, MAX_TITLE, VERSION, project
+from connectors.zalo.mapping import MAX_TITLE, PICTURES, VERSION, project
 from models.text import Text
 
 CONNECTOR = Connector(
@@ -19,7 +19,7 @@ CONNECTOR = Connector(
         partial_update=True,
         price_feed=True,
         stock_feed=True,
-        max_images=MAX_IMAGES,
+        max_images=PICTURES.most,
         max_name_len=MAX_TITLE,
         ocop_badge="text",
     ),

@@ -7,20 +7,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from connectors.contract import Policy
-from connectors.problems import amiss, missing, too_long
-from connectors.prose import USE, captioned, maker
-from models.catalogue import Image, Money
+from connectors.pictures import PictureRule
+from connectors.problems import amiss, elsewhere, ill_sized, missing, unsellable, with_html
+from connectors.prose import USE, captioned, maker, one_line
 from models.listing import Facets, Item, Listing, Problem, Unlistable
-from models.text import Text, fold, money, nfc, number
+from models.text import fold, money
 
 VERSION = 1
 MAX_TITLE, MAX_AUTHOR, MAX_DESCRIPTION = 149, 50, 299  # 150 and 300 by the documents; exactly these were refused
-MAX_IMAGES, MAX_IMAGE_BYTES, IMAGE_TYPES = 10, 1_000_000, frozenset({"image/jpeg", "image/png"})
+PICTURES = PictureRule(most=10, size=1_000_000)
 MAX_PRICE = 10**9
 ALCOHOL_SETS = (14, 15)
+ALCOHOL = elsewhere("alcohol", "Không giới thiệu đồ uống có cồn trên Zalo OA.", "Alcohol is not shown in a Zalo OA.")
 NOBODY = "Đặc sản Cà Mau"  # stands for an author whose names are all too long
 IN_STOCK, OUT_OF_STOCK = "Còn hàng", "Hết hàng"
-HTML = re.compile(r"<[a-zA-Z/!][^>]*>")
 OFFER = re.compile(
     r"(?P<price>[0-9.]+) ₫(?: / (?P<unit>.+?))?(?: \(giá niêm yết (?P<list_price>[0-9.]+) ₫\))?"
     rf"\. (?P<stock>{IN_STOCK}|{OUT_OF_STOCK})\."
@@ -32,9 +32,9 @@ def project(item: Item, policy: Policy) -> Listing | Unlistable:
         "content": {"title": _title(item), "author": _author(item), "body": _body(item)},
         "price": _price(item),
         "stock": {"available": item.stock > 0},
-        "images": list(dict.fromkeys(image.sha256 for image in item.images if _fits(image)))[:MAX_IMAGES],
+        "images": PICTURES.usable(item),
     }
-    problems = (*_text_problems(item, facets), *_offer_problems(item), *_picture_problems(item, facets["images"]))
+    problems = (*_text_problems(item, facets), *unsellable(item, MAX_PRICE), *PICTURES.problems(item))
     if item.is_alcohol or item.set_no in ALCOHOL_SETS:  # whatever the account's policy says
         problems = (ALCOHOL, *problems)
     return Unlistable(key=item.sku, problems=problems) if problems else Listing(key=item.sku, facets=facets)
@@ -67,11 +67,11 @@ def _title(item: Item) -> str:
     """A star is words here, and only while its certificate holds."""
     star = f"(OCOP {item.certificate.star} sao)" if item.certificate and "ocop" not in fold(item.name) else ""
     pack = "" if item.pack in item.name else item.pack
-    return _line(f"{item.name} {pack} {star}")
+    return one_line(f"{item.name} {pack} {star}")
 
 
 def _author(item: Item) -> str:
-    names = (_line(name) for name in (item.brand, item.producer.legal_name, NOBODY))
+    names = (one_line(name) for name in (item.brand, item.producer.legal_name, NOBODY))
     return next(name for name in names if name and len(name) <= MAX_AUTHOR)
 
 
@@ -79,11 +79,7 @@ def _body(item: Item) -> list[str]:
     """A paragraph for each line: whether an article keeps line breaks is not documented."""
     lines = [*item.description.split("\n"), *captioned(item, ("brand", *USE, "origin", "marks"))]
     lines += [f"Cơ sở: {who}"] if (who := maker(item)) else []
-    return [line for line in map(_line, lines) if line]
-
-
-def _line(text: str) -> str:
-    return nfc(" ".join(text.split()))
+    return [line for line in map(one_line, lines) if line]
 
 
 def _price(item: Item) -> dict[str, Any]:
@@ -94,57 +90,17 @@ def _price(item: Item) -> dict[str, Any]:
 
 def _unit(pack: str) -> str:
     """500 g/hũ -> hũ 500 g: behind a price that already has a stroke."""
-    amount, stroke, container = _line(pack).rpartition("/")
+    amount, stroke, container = one_line(pack).rpartition("/")
     return f"{container.strip()} {amount.strip()}" if stroke else container
-
-
-def _fits(image: Image) -> bool:
-    return image.media_type in IMAGE_TYPES and image.size <= MAX_IMAGE_BYTES
 
 
 def _text_problems(item: Item, facets: Facets) -> Iterator[Problem]:
     content, offer = facets["content"], description(facets["price"], facets["stock"])
-    for field, text, limit in (
-        ("name", content["title"], MAX_TITLE),
-        ("pack", offer, MAX_DESCRIPTION),
-    ):
-        if len(text) > limit:
-            yield too_long(field, len(text), limit)
-    if not _line(item.name):
+    yield from ill_sized([("name", content["title"], MAX_TITLE), ("pack", offer, MAX_DESCRIPTION)])
+    if not one_line(item.name):
         yield missing("name")
     if not content["body"]:
         yield missing("description")
     if offer_of(offer) != (facets["price"], facets["stock"]):
         yield amiss("ambiguous", "pack", "không đọc lại được sau giá", "cannot be told from the price behind it")
-    for field, text in (("name", content["title"]), ("description", "\n".join(content["body"]))):
-        if HTML.search(text):
-            yield amiss("html", field, "có thẻ HTML, bài viết chỉ nhận chữ thường", "holds HTML, plain text is taken")
-
-
-def _offer_problems(item: Item) -> Iterator[Problem]:
-    for field, price in (("price", item.price), ("list_price", item.list_price)):
-        if price and not _whole_dong(price):
-            most = number(MAX_PRICE)
-            yield amiss("out-of-range", field, f"phải là số đồng từ 1 đến {most}", f"must be 1 to {most} whole đồng")
-    if item.stock < 0:
-        yield amiss("out-of-range", "stock", "không được nhỏ hơn 0", "must not be below 0")
-
-
-def _whole_dong(price: Money) -> bool:
-    return price.currency == "VND" and price.amount == int(price.amount) and 1 <= price.amount <= MAX_PRICE
-
-
-def _picture_problems(item: Item, usable: list[str]) -> Iterator[Problem]:
-    if not item.images:
-        yield missing("images")
-    elif not usable:
-        vi, en = "phải có ít nhất một ảnh JPG hoặc PNG tối đa 1 MB", "need one JPG or PNG of at most 1 MB"
-        yield amiss("no-usable-picture", "images", vi, en)
-
-
-ALCOHOL = Problem(
-    code="alcohol",
-    field="set_no",
-    message=Text("Không giới thiệu đồ uống có cồn trên Zalo OA.", "Alcohol is not shown in a Zalo OA."),
-    next_step=Text("Bán mặt hàng này ở kênh khác.", "Sell this item elsewhere."),
-)
+    yield from with_html([("name", content["title"]), ("description", "\n".join(content["body"]))], "Zalo")

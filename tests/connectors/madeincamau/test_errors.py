@@ -17,7 +17,7 @@ from connectors.errors import (
     Unanswered,
     problem_of,
 )
-from connectors.madeincamau.errors import CODES, STORED, classify
+from connectors.madeincamau.errors import MEANINGS, STORED, classify
 
 DOCUMENT = yaml.safe_load(Path(madeincamau.__file__).with_name("openapi.yaml").read_text("utf-8"))
 ERROR = DOCUMENT["components"]["schemas"]["Errors"]["properties"]["errors"]["items"]
@@ -31,15 +31,15 @@ def judged(status, *faults):
 
 def test_the_table_holds_every_documented_code():
     """429 never reaches the table: the transport waits. A moderator's code is no error."""
-    assert set(CODES) - {"contact_data"} == DOCUMENTED - {"rate_limited"}
+    assert set(MEANINGS.codes()) - {"contact_data"} == DOCUMENTED - {"rate_limited"}
 
 
-@pytest.mark.parametrize("code", sorted(CODES))
+@pytest.mark.parametrize("code", sorted(MEANINGS.codes()))
 def test_every_code_becomes_two_sentences_in_both_languages(code):
     error = judged(422, ("name", code, "Lời của sàn."))
     problem = problem_of(error)
 
-    assert isinstance(error, CODES[code].kind)
+    assert type(error) is MEANINGS.of(code).kind
     assert all("{" not in text and text for s in (problem.message, problem.next_step) for text in (s.vi, s.en))
 
 

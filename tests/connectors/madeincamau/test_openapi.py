@@ -21,7 +21,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi import checks
 
 from connectors import madeincamau
-from connectors.madeincamau.mapping import CONTENT, LINES, MAX_IMAGES, MAX_PRICE, MAX_SKU, MAX_STOCK, PRODUCER, PROSE
+from connectors.madeincamau.mapping import CONTENT, LINES, MAX_PRICE, MAX_SKU, MAX_STOCK, PICTURES, PRODUCER, PROSE
 from connectors.simulator import Sandbox
 from tests.connectors.madeincamau.shop import BASE, JPEG, FakeClock
 
@@ -85,7 +85,7 @@ def test_limits_and_fields_are_those_of_the_mapping():
     assert {field: producer[field]["maxLength"] for field in producer} == PRODUCER
     assert (SCHEMAS["ExternalId"]["maxLength"], FIELDS["group_id"]["maxLength"]) == (MAX_SKU, MAX_SKU)
     assert (SCHEMAS["Price"]["maximum"], SCHEMAS["Stock"]["maximum"]) == (MAX_PRICE, MAX_STOCK)
-    assert FIELDS["images"]["maxItems"] == MAX_IMAGES
+    assert FIELDS["images"]["maxItems"] == PICTURES.most
     assert set(FIELDS) == {*CONTENT, "price_vnd", "list_price_vnd", "stock", "images"}
 
 

@@ -121,7 +121,7 @@ def test_taken_price_is_reported_where_the_content_is_refused(shop):
     result = shop.push(change(Kind.UPDATE, new, done.remote_id, ("content", "price", "stock")))
 
     assert (result.outcome, result.facets) == (Outcome.ACKNOWLEDGED, ("price", "stock"))
-    assert result.problem.field == "category_id"
+    assert result.problem.field == "category"
     assert shop.shown()[0]["stock"] == 9
 
 
@@ -168,7 +168,7 @@ def test_a_refused_field_is_a_rejection_in_vietnamese_with_a_next_step(shop):
 
     result = shop.push(create(new))
 
-    assert (result.outcome, result.problem.code, result.problem.field) == (Outcome.REJECTED, "204", "category_id")
+    assert (result.outcome, result.problem.code, result.problem.field) == (Outcome.REJECTED, "204", "category")
     assert result.problem.message.vi.startswith("Vỏ Sò không nhận mục ngành hàng: ")
     assert "nhập lại" in result.problem.next_step.vi
 
