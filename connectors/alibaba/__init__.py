@@ -3,7 +3,7 @@
 from connectors.alibaba.auth import Credentials, signed_forms
 from connectors.alibaba.client import AlibabaClient
 from connectors.alibaba.errors import classify
-from connectors.alibaba.mapping import CURRENCY, IMAGES, TITLE_BYTES, VERSION, project
+from connectors.alibaba.mapping import CURRENCY, PICTURES, TITLE_BYTES, VERSION, project
 from connectors.contract import Capabilities, Connector, Limits, Rate
 from models.text import Text
 
@@ -21,7 +21,7 @@ CONNECTOR = Connector(
         stock_feed=True,
         needs_review=True,
         html_description=True,
-        max_images=IMAGES,
+        max_images=PICTURES.most,
         max_name_len=TITLE_BYTES,
         ocop_badge="text",
     ),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from connectors.alibaba.categories import BY_ID
+from connectors.alibaba.categories import CATEGORIES
 from connectors.alibaba.errors import GONE, MEANINGS, SomeRefused, not_published
 from connectors.alibaba.products import (
     Attribute,
@@ -211,7 +211,7 @@ class AlibabaClient:
     def _ready(self, content: Facets) -> None:
         """Whether the live tree and its attributes are those of our table. Raises Refused."""
         number, sent = content["category_id"], content["attributes"]
-        ours = BY_ID.get(number)
+        ours = CATEGORIES.by_id.get(number)
         if ours is None or fold(self._leaves(ours.parent).get(str(number), "")) != fold(ours.name):
             raise MEANINGS["category"].error("category-unknown", str(number))
         if wrong := [a.attribute_name for a in self._schema(number) if not a.takes(sent.get(a.attribute_name))]:

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from connectors.alibaba.categories import BY_ID
-from connectors.alibaba.mapping import BRAND, SIDES, plain, price_of
+from connectors.alibaba.categories import CATEGORIES
+from connectors.alibaba.mapping import BRAND, SIDES, price_of
+from connectors.parcel import plain
 from connectors.transport import Reply
 from models.listing import Facets, Remote
 from models.text import nfc
@@ -183,7 +184,8 @@ def _content(product: Product) -> Facets:
 
 def _attributes(category: int, rows: list[dict[str, Any]]) -> dict[str, str]:
     """Those that we send; what the platform fills in by itself is not ours."""
-    ours = {BRAND, *(BY_ID[category].attributes if category in BY_ID else ())}
+    known = CATEGORIES.by_id.get(category)
+    ours = {BRAND, *(known.attributes if known else ())}
     said = {str(row.get("attribute_name")): nfc(str(row.get("attribute_value") or "")) for row in rows}
     return {name: value for name, value in said.items() if name in ours and value}
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
 from connectors.iop import as_text, form
-from connectors.lazada.categories import NAMES
+from connectors.lazada.categories import CATEGORIES
 from connectors.lazada.errors import MEANINGS, NOT_ONLINE, TIMED_OUT, RowsRefused
 from connectors.lazada.mapping import attributes, package
 from connectors.lazada.products import (
@@ -217,8 +217,8 @@ class LazadaClient:
     def _ready(self, content: Facets) -> None:
         """Whether the live tree and its mandatory attributes are those of our table. Raises Refused."""
         category = content["category_id"]
-        ours = NAMES.get(category)
-        if ours is None or fold(self._leaves().get(category, "")) != fold(ours):
+        ours = CATEGORIES.by_id.get(category)
+        if ours is None or fold(self._leaves().get(category, "")) != fold(ours.name):
             raise MEANINGS["category"].error("category-unknown", category)
         sent = {*attributes(content), *package(content), "SellerSku", "price", "quantity", "brand_id"}
         if lacks := [name for name in self._mandatory(category) if name not in sent]:
