@@ -6,6 +6,7 @@ The file holds any number of
     sets = [4, 8]      # the product sets that go there
     id = "12346"       # the marketplace's, as text or as a number
     name = "Mật ong"   # by which a client can compare it with the live tree
+    attributes = { "Place of Origin" = "Viet Nam" }  # sent as they stand
 
 with the fields that the connector's own subclass of Category adds. The first one also lends its values to an item that
 goes nowhere, so that all its other problems can be told.
@@ -26,6 +27,7 @@ class Category(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sets: list[int]
     id: int | str
     name: str
+    attributes: dict[str, str] = {}
 
 
 K = TypeVar("K", bound=Category)
@@ -46,6 +48,11 @@ class Categories(Generic[K]):
 
     def of(self, set_no: int | None) -> K | None:
         return self._by_set.get(set_no or 0)
+
+    def attributes(self, category: int | str) -> tuple[str, ...]:
+        """Which of an item read back are ours."""
+        known = self.by_id.get(category)
+        return tuple(known.attributes if known else ())
 
     def unmapped(self) -> tuple[int, ...]:
         """The sets that are not sold there."""

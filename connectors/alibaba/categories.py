@@ -1,7 +1,5 @@
 """On what terms a category is offered on Alibaba.com: defaults of ours, a minimum order of one carton among them."""
 
-from msgspec import field
-
 from connectors import categories
 
 
@@ -11,7 +9,6 @@ class Category(categories.Category, frozen=True, kw_only=True):
     id: int
     keyword: str
     parent: int = 2
-    attributes: dict[str, str] = field(default_factory=lambda: {"Place of Origin": "Viet Nam"})
     carton: int = 20
     unit: str = "Pack"
     box: tuple[int, int, int] = (20, 15, 10)  # length, width and height of one in cm

@@ -57,7 +57,7 @@ def _content(item: Item, english: English, category: Category) -> Facets:
     brand = {BRAND: nfc(item.brand)} if item.brand else {}
     return {
         "category_id": category.id,
-        "title": _title(english, net),
+        "title": ", ".join(filter(None, (_line(english.name), net))),  # each pack is a listing of its own
         "keywords": "\n".join(dict.fromkeys(filter(None, (_line(english.name).lower(), category.keyword)))),
         "description": _html(item, english, net),
         "attributes": {**category.attributes, **brand},
@@ -70,11 +70,6 @@ def _content(item: Item, english: English, category: Category) -> Facets:
 
 def _line(text: str) -> str:
     return " ".join(nfc(text).split())
-
-
-def _title(english: English, net: str) -> str:
-    """With the net content, because each pack is a listing of its own."""
-    return ", ".join(filter(None, (_line(english.name), net)))
 
 
 def _net(pack: str) -> str:

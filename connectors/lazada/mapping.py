@@ -57,11 +57,10 @@ def package(content: Mapping[str, Any]) -> dict[str, str]:
 
 def content_of(category: str, shown: Mapping[str, Any], sku: Mapping[str, Any]) -> dict[str, Any]:
     """The content facet of an item read back; what Lazada fills in by itself is not ours."""
-    ours = CATEGORIES.by_id.get(category)
     return {
         "category_id": category,
         **{name: str(shown.get(name) or "") for name in ("name", "short_description", "description", "brand")},
-        "attributes": {name: str(shown.get(name) or "") for name in (ours.attributes if ours else ())},
+        "attributes": {name: str(shown.get(name) or "") for name in CATEGORIES.attributes(category)},
         "package": {name: plain(sku.get(f"package_{name}") or 0) for name in MEASURES},
     }
 
