@@ -12,7 +12,7 @@ from connectors.contract import Policy
 from connectors.parcel import packed, plain
 from connectors.pictures import PictureRule
 from connectors.problems import amiss, missing_english, too_long, too_many_bytes, unmapped, wrong_currency
-from connectors.prose import paragraphs
+from connectors.prose import one_line, paragraphs
 from models.catalogue import English
 from models.listing import Facets, Item, Listing, Problem, Unlistable
 from models.text import nfc, number
@@ -57,8 +57,8 @@ def _content(item: Item, english: English, category: Category) -> Facets:
     brand = {BRAND: nfc(item.brand)} if item.brand else {}
     return {
         "category_id": category.id,
-        "title": ", ".join(filter(None, (_line(english.name), net))),  # each pack is a listing of its own
-        "keywords": "\n".join(dict.fromkeys(filter(None, (_line(english.name).lower(), category.keyword)))),
+        "title": ", ".join(filter(None, (one_line(english.name), net))),  # each pack is a listing of its own
+        "keywords": "\n".join(dict.fromkeys(filter(None, (one_line(english.name).lower(), category.keyword)))),
         "description": _html(item, english, net),
         "attributes": {**category.attributes, **brand},
         "moq": category.carton,
@@ -66,10 +66,6 @@ def _content(item: Item, english: English, category: Category) -> Facets:
         "weight": packed(net) or category.weight,
         "dimension": dict(zip(SIDES, category.box, strict=True)),
     }
-
-
-def _line(text: str) -> str:
-    return " ".join(nfc(text).split())
 
 
 def _net(pack: str) -> str:
@@ -84,7 +80,7 @@ def _html(item: Item, english: English, net: str) -> str:
     if item.certificate:
         lines.append(f"OCOP {item.certificate.star} stars (One Commune One Product programme of Vietnam)")
     lines += [f"Net content: {net}"] if net else []
-    lines += [f"{CAPTIONS[name]}: {_line(text)}" for name in CAPTIONS if (text := getattr(english, name))]
+    lines += [f"{CAPTIONS[name]}: {one_line(text)}" for name in CAPTIONS if (text := getattr(english, name))]
     return paragraphs(lines)
 
 
