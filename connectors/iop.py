@@ -69,6 +69,9 @@ class Gateway:
     token_root: Callable[[httpx.URL], str]
     early: timedelta
 
+    def auth(self, credentials: Credentials, clock: Clock, tokens: Tokens) -> SignedForms:
+        return SignedForms(credentials, clock, tokens, self)
+
 
 class SignedForms(httpx.Auth):
     """A caller gives all parameters in the query or a form; where they belong and what is added is settled here.

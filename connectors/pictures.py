@@ -48,6 +48,9 @@ class HostedPictures:
         self._shown: dict[str, str] = {}  # address -> sha256 of what it shows
 
     def url(self, sha: str) -> str:
+        """Somebody else's picture is an address already."""
+        if sha.startswith("https:"):
+            return sha
         url = self._media.remote_id(sha)
         if not url:
             data = self._media.read(sha)

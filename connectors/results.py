@@ -16,6 +16,11 @@ def result_of(change: Change, outcome: Outcome, error: ConnectorError | None = N
     return Result(key=change.key, outcome=outcome, remote_id=change.remote_id, problem=problem)
 
 
+def accepted(change: Change) -> Result:
+    """It was taken, and is asked about by its id later."""
+    return replace(result_of(change, Outcome.ACCEPTED), handle=change.remote_id)
+
+
 def judged(change: Change, error: ConnectorError, now: datetime) -> Result:
     """A conflict is looked up like a doubt: what is there then decides."""
     if isinstance(error, Later):

@@ -1,9 +1,9 @@
 """Alibaba.com: one listing per SKU for buyers abroad, in dollars, with a minimum order and a review of each text."""
 
-from connectors.alibaba.auth import Credentials, signed_forms
+from connectors.alibaba.auth import GATEWAY, Credentials
 from connectors.alibaba.client import AlibabaClient
 from connectors.alibaba.errors import classify
-from connectors.alibaba.mapping import CURRENCY, IMAGES, TITLE_BYTES, VERSION, project
+from connectors.alibaba.mapping import CURRENCY, PICTURES, TITLE_BYTES, VERSION, project
 from connectors.contract import Capabilities, Connector, Limits, Rate
 from models.text import Text
 
@@ -21,7 +21,7 @@ CONNECTOR = Connector(
         stock_feed=True,
         needs_review=True,
         html_description=True,
-        max_images=IMAGES,
+        max_images=PICTURES.most,
         max_name_len=TITLE_BYTES,
         ocop_badge="text",
     ),
@@ -35,7 +35,7 @@ CONNECTOR = Connector(
         request_seconds=60.0,
     ),
     project=project,
-    auth=signed_forms,
+    auth=GATEWAY.auth,
     client=AlibabaClient,
     classify=classify,
     simulator="connectors.alibaba.simulator.Simulator",

@@ -1,18 +1,13 @@
 """Alibaba.com's part of the gateway: tokens are renewed beside everything else, half an hour before their end."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from pydantic import Field
 
 from connectors import iop
 from connectors.alibaba.errors import classify
-from connectors.iop import Gateway, SignedForms
-from connectors.tokens import Tokens
-from models.clock import Clock
 
-EARLY = timedelta(minutes=30)
+GATEWAY = iop.Gateway(classify=classify, token_root=iop.token_root, early=timedelta(minutes=30))
 
 
 class Credentials(iop.Credentials):
@@ -23,8 +18,3 @@ class Credentials(iop.Credentials):
 
     account_id: str = Field(pattern=r"^\S+$")
     shipping_template_id: str = Field(default="", pattern=r"^[0-9]*$")
-
-
-def signed_forms(credentials: Credentials, clock: Clock, tokens: Tokens) -> SignedForms:
-    gateway = Gateway(classify=classify, token_root=iop.token_root, early=EARLY)
-    return SignedForms(credentials, clock, tokens, gateway)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from connectors.alibaba.categories import BY_ID
+from connectors.alibaba.categories import CATEGORIES
 from connectors.alibaba.errors import GONE, MEANINGS, SomeRefused, not_published
 from connectors.alibaba.products import (
     Attribute,
@@ -27,7 +27,7 @@ from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
 from connectors.iop import as_text, form
 from connectors.pictures import HostedPictures
-from connectors.results import judged, part_by_part, result_of
+from connectors.results import accepted, judged, part_by_part, result_of
 from connectors.transport import Reply, Session
 from models.change import Change, Kind
 from models.listing import FACETS, Facets, Remote, facet_hash
@@ -36,7 +36,7 @@ from models.text import fold
 from models.value import replace
 
 PAGE = 20
-OFFERED, REVIEWED = ("price", "stock"), {"content", "images"}
+REVIEWED = {"content", "images"}
 DOWN = (Kind.DELIST, Kind.CLOSE)
 ID = re.compile(r"[0-9]{1,19}")
 OFFLINE, ONLINE = "offline", "online"
@@ -80,30 +80,22 @@ class AlibabaClient:
         return result
 
     def _do(self, change: Change) -> Result:
-        remote = self._there(change)
-        if remote is not None:
-            return self._bring(change, remote)
-        if change.kind is not Kind.CREATE:
-            raise Conflict("gone", change.remote_id)
-        return self._create(change)
-
-    def _there(self, change: Change) -> Remote | None:
         """An id that is known counts more than a search, which lags; a create may take over what bears our SKU."""
-        known = self._read(change.remote_id) if ID.fullmatch(change.remote_id) else None
-        if known is not None or change.kind is not Kind.CREATE:
-            return known
-        named = self.fetch([change.key])
-        if len(named) > 1:
-            raise Conflict("several-listings", ", ".join(remote.remote_id for remote in named))
-        return named[0] if named else None
+        there = self._read(change.remote_id) if ID.fullmatch(change.remote_id) else None
+        if there is None and change.kind is Kind.CREATE:
+            named = self.fetch([change.key])
+            if len(named) > 1:
+                raise Conflict("several-listings", ", ".join(remote.remote_id for remote in named))
+            return self._bring(change, named[0]) if named else self._create(change)
+        if there is None:
+            raise Conflict("gone", change.remote_id)
+        return self._bring(change, there)
 
     def _create(self, change: Change) -> Result:
         """A product id says that it was taken, not that it is published."""
-        self._ready(change.listing["content"])
-        product = as_text(self._product(change))
-        reply = self._write("listing", "/alibaba/icbu/product/listing/v2", {"product_info": product}, repeatable=False)
+        reply = self._publish("listing", change)
         made = reply.read(Made, {"data": inside(reply, "data")})
-        return _accepted(replace(change, remote_id=str(made.data)))
+        return accepted(replace(change, remote_id=str(made.data)))
 
     def _bring(self, change: Change, remote: Remote) -> Result:
         """Sends what differs from what is there, and no more: each text that is written begins a review."""
@@ -114,44 +106,36 @@ class AlibabaClient:
         again = remote.status == "rejected" or remote.key != change.key
         due = [f for f in facets if again or facet_hash(remote.facets[f]) != facet_hash(change.listing[f])]
         result = self._update(known) if REVIEWED.intersection(due) else self._edit(known, due)
-        if remote.status == "hidden" and change.kind is not Kind.UPDATE:
-            self._show(known)
+        hidden = remote.status == "hidden" and change.kind is not Kind.UPDATE
+        if hidden and (errors := self._switch([known.remote_id], ONLINE)):
+            raise errors[known.remote_id]
         reviewed = change.kind is not Kind.UPDATE or REVIEWED.intersection(change.facets)
-        return _accepted(known) if reviewed and remote.status == "pending" else result
+        return accepted(known) if reviewed and remote.status == "pending" else result
 
     def _update(self, change: Change) -> Result:
         """The whole listing: whether what is left out keeps its value is told in two ways."""
+        self._publish("update", change, product_id=int(change.remote_id))
+        return accepted(change)
+
+    def _publish(self, action: str, change: Change, **named: int) -> Reply:
         self._ready(change.listing["content"])
-        product = self._product(change)
-        product["basic_info"]["product_id"] = int(change.remote_id)
-        asked = {"product_info": as_text(product)}
-        self._write("update", "/alibaba/icbu/product/update/v2", asked, repeatable=False)
-        return _accepted(change)
+        asked = {"product_info": as_text(self._product(change, named))}
+        return self._write(action, f"/alibaba/icbu/product/{action}/v2", asked, repeatable=False)
 
     def _edit(self, change: Change, facets: Sequence[str]) -> Result:
         """Price, then stock, each by its own call; what was taken counts even where the other is not."""
-        done: list[str] = []
-        for facet in (name for name in OFFERED if name in facets):
+        asked, listing = {"product_id": change.remote_id}, change.listing
+        if "price" in facets:
+            self._write("price", "/icbu/product/edit-price", asked | {"price": as_text(_price(listing["price"]))})
+        if "stock" in facets:
+            inventory = str(listing["stock"]["inventory"])
             try:
-                self._offer(change, facet)
+                self._write("stock", "/icbu/product/edit-inventory", asked | {"inventory": inventory})
             except Refused as error:
-                if not done or change.kind is not Kind.UPDATE:
+                if "price" not in facets or change.kind is not Kind.UPDATE:
                     raise
-                return replace(result_of(change, Outcome.ACKNOWLEDGED, error), facets=tuple(done))
-            done.append(facet)
+                return replace(result_of(change, Outcome.ACKNOWLEDGED, error), facets=("price",))
         return result_of(change, Outcome.ACKNOWLEDGED)
-
-    def _offer(self, change: Change, facet: str) -> None:
-        value, asked = change.listing[facet], {"product_id": change.remote_id}
-        if facet == "price":
-            self._write("price", "/icbu/product/edit-price", asked | {"price": as_text(_price(value))})
-        else:
-            self._write("stock", "/icbu/product/edit-inventory", asked | {"inventory": str(value["inventory"])})
-
-    def _show(self, change: Change) -> None:
-        error = self._switch([change.remote_id], ONLINE).get(change.remote_id)
-        if error is not None:
-            raise error
 
     def _take_down(self, changes: Sequence[Change]) -> list[Result]:
         named = [change.remote_id for change in changes if ID.fullmatch(change.remote_id)]
@@ -179,17 +163,18 @@ class AlibabaClient:
                 self._session.heard("status", error)
         return {one: errors.get(one) or Unanswered("not-named") for one in ids if one in errors or one not in done}
 
-    def _product(self, change: Change) -> dict[str, Any]:
+    def _product(self, change: Change, named: dict[str, int]) -> dict[str, Any]:
         """A listing in the fields of Product V2; prices are numbers there."""
         content, facets = change.listing["content"], change.listing
         template = self._session.credentials.shipping_template_id
         attributes = content["attributes"].items()
         return {
             "basic_info": {
+                **named,
                 **{name: content[name] for name in ("title", "keywords", "description")},
                 "language": "en_US",
                 "model_number": change.key,
-                "product_image": [{"image_url": self._url(sha)} for sha in facets["images"]],
+                "product_image": [{"image_url": self._pictures.url(sha)} for sha in facets["images"]],
             },
             "category_info": {
                 "category_id": content["category_id"],
@@ -211,7 +196,7 @@ class AlibabaClient:
     def _ready(self, content: Facets) -> None:
         """Whether the live tree and its attributes are those of our table. Raises Refused."""
         number, sent = content["category_id"], content["attributes"]
-        ours = BY_ID.get(number)
+        ours = CATEGORIES.by_id.get(number)
         if ours is None or fold(self._leaves(ours.parent).get(str(number), "")) != fold(ours.name):
             raise MEANINGS["category"].error("category-unknown", str(number))
         if wrong := [a.attribute_name for a in self._schema(number) if not a.takes(sent.get(a.attribute_name))]:
@@ -226,10 +211,6 @@ class AlibabaClient:
         reply = self._call("schema", "/alibaba/icbu/category/attribute/get/v2", {"category_id": str(number)})
         return reply.read(Schema, inside(reply, "data")).category_attributes
 
-    def _url(self, sha: str) -> str:
-        """Of a picture of ours; somebody else's is a URL already."""
-        return sha if sha.startswith("https:") else self._pictures.url(sha)
-
     def _upload(self, name: str, data: bytes, kind: str) -> str:
         path, files = "/rest/alibaba/icbu/photobank/upload", {"image_bytes": (name, data, kind)}
         params = {"file_name": name}
@@ -241,7 +222,8 @@ class AlibabaClient:
     def _verdict(self, result: Result) -> Result:
         """The outcome first, which alone has reasons; it knows only what came through this door, so the listing too."""
         number = result.handle or result.remote_id
-        said = self._outcome(number)
+        reply = self._found("outcome", "/alibaba/icbu/product/status/get/v2", {"product_id": number})
+        said = _succeeded(reply).read(Verdict, inside(reply, "data")) if reply else None
         if said is not None and said.status in ("failed", "draft"):
             refused = not_published(said.status_desc or "")
             self._session.heard("outcome", refused)
@@ -249,10 +231,6 @@ class AlibabaClient:
         if said is not None and said.status != ONLINE:
             return result
         return _standing(result, self._read(number))
-
-    def _outcome(self, number: str) -> Verdict | None:
-        reply = self._found("outcome", "/alibaba/icbu/product/status/get/v2", {"product_id": number})
-        return _succeeded(reply).read(Verdict, inside(reply, "data")) if reply is not None else None
 
     def _read(self, number: str) -> Remote | None:
         reply = self._found("product", "/alibaba/icbu/product/get/v2", {"product_id": number})
@@ -288,9 +266,9 @@ class AlibabaClient:
         try:
             return self._call(operation, path, asked)
         except Conflict as error:
-            if error.code in GONE and not isinstance(error, SomeRefused):
-                return None
-            raise
+            if error.code not in GONE or isinstance(error, SomeRefused):
+                raise
+            return None
 
     def _write(self, operation: str, path: str, fields: dict[str, str], *, repeatable: bool = True) -> Reply:
         return _succeeded(self._call(operation, path, fields, repeatable=repeatable))
@@ -320,15 +298,13 @@ def _price(value: Facets) -> Facets:
     return {**value, "tiered_price": tiers}
 
 
-def _accepted(change: Change) -> Result:
-    return replace(result_of(change, Outcome.ACCEPTED), handle=change.remote_id)
-
-
 def _standing(result: Result, remote: Remote | None) -> Result:
     """What became of a listing whose checks are over; one that lies hidden is looked up, as a poll knows no intent."""
-    if remote is not None and remote.status == "rejected":
+    status = remote.status if remote else ""
+    if status == "rejected":
         return replace(result, outcome=Outcome.REJECTED, problem=problem_of(not_published("")))
-    if remote is not None and remote.status == "pending":
+    if status == "pending":
         return result
-    live = remote is not None and remote.status == "live"
-    return replace(result, outcome=Outcome.ACKNOWLEDGED if live else Outcome.UNKNOWN, remote_id=result.handle)
+    return replace(
+        result, outcome=Outcome.ACKNOWLEDGED if status == "live" else Outcome.UNKNOWN, remote_id=result.handle
+    )

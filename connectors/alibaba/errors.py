@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -13,9 +12,8 @@ from connectors.iop import OK, Codes, without_envelope
 from connectors.meanings import WORDS, Meanings
 from models.value import replace
 
-NOT_FOUND, STATUS_INVALID = "B_PRODUCT_NOT_FOUND", "PUB_BIZCHECK_PRODUCT_STATUS_INVALID"
 NO_PRODUCT = "Product not found."  # told in words alone, without a code
-GONE = (NOT_FOUND, NO_PRODUCT)
+GONE = ("B_PRODUCT_NOT_FOUND", NO_PRODUCT)
 MEANINGS = Meanings.beside(__file__)
 CODES = Codes(own=MEANINGS, final=re.compile(r"(B_|CHK_|PUB_BIZCHECK_).*", re.DOTALL))
 
@@ -71,14 +69,13 @@ def error_of(said: dict[str, Any]) -> ConnectorError:
 
 
 def of_codes(raw: str, words: str) -> ConnectorError:
-    """Several codes may come joined, each behind a prefix: one that refuses for good outranks one that asks to wait."""
-    errors = [CODES.error(code, words or raw) for code in codes_in(raw)] or [unlisted(Unanswered("no-code", words))]
+    """Several codes may come joined, each behind a prefix: isp.system-service-error:PUB_BIZCHECK_X;B_Y.
+
+    One that refuses for good outranks one that asks to wait.
+    """
+    codes = [part.strip().rpartition(":")[2].strip() for part in raw.split(";") if part.strip()]
+    errors = [CODES.error(code, words or raw) for code in codes] or [unlisted(Unanswered("no-code", words))]
     return min(errors, key=_rank)
-
-
-def codes_in(raw: str) -> Iterator[str]:
-    """isp.system-service-error:PUB_BIZCHECK_X;B_Y -> PUB_BIZCHECK_X, B_Y."""
-    return (part.strip().rpartition(":")[2].strip() for part in raw.split(";") if part.strip())
 
 
 def _rank(error: ConnectorError) -> int:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from decimal import ROUND_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
-from connectors.alibaba.categories import DEFAULT, Category, category_of
+from connectors.alibaba.categories import CATEGORIES, Category
 from connectors.contract import Policy
-from connectors.problems import amiss, missing, missing_english, too_long, unmapped, wrong_currency
-from connectors.prose import paragraphs
-from models.catalogue import English, Image
+from connectors.parcel import packed, plain
+from connectors.pictures import PictureRule
+from connectors.problems import amiss, missing_english, too_long, too_many_bytes, unmapped, wrong_currency
+from connectors.prose import one_line, paragraphs
+from models.catalogue import English
 from models.listing import Facets, Item, Listing, Problem, Unlistable
 from models.text import nfc, number
 
 VERSION = 1
 TITLE, CURRENCY = "Alibaba.com", "USD"
 TITLE_BYTES, VALUE_CHARS = 128, 70
-IMAGES, IMAGE_BYTES, IMAGE_TYPES = 6, 5_000_000, ("image/jpeg", "image/png")
+PICTURES = PictureRule(most=6, size=5_000_000)
 LEAST, MOST = Decimal("0.01"), Decimal(9_999_999)
 BRAND = "Brand Name"
 CAPTIONS = {"ingredients": "Ingredients", "storage": "Storage", "usage": "Usage", "warnings": "Warnings"}
@@ -26,15 +28,13 @@ SIDES = ("length", "width", "height")
 # Of "40 túi × 5 g" neither number is the pack's own content.
 NET = re.compile(r"(?<![\d.,×x])(?<![×x] )(\d+(?:[.,]\d+)?)\s*(kg|gram|gr|g|ml|lít|l)\b(?!\s*[×x])", re.IGNORECASE)
 UNITS = {"kg": "kg", "l": "L", "lít": "L", "ml": "ml"}  # all others are grams
-HEAVY = {"kg", "L"}  # a litre of food weighs about a kilogram
-PACKAGING = Decimal("1.1")  # assumed
 
 
 def project(item: Item, policy: Policy) -> Listing | Unlistable:
-    category, pictures = category_of(item.set_no), _pictures(item.images)
+    category = CATEGORIES.of(item.set_no)
     english = item.english or English(name="")
-    content = _content(item, english, category or DEFAULT)
-    problems = [*_text_problems(item, english, content), *_offer_problems(item), *_picture_problems(item, pictures)]
+    content = _content(item, english, category or CATEGORIES.default)
+    problems = [*_text_problems(item, english, content), *_offer_problems(item), *PICTURES.problems(item)]
     if category is None or item.is_alcohol:  # licences to export alcohol are beyond what an account can say
         problems.insert(0, unmapped(item.set_no))
     if problems:
@@ -43,7 +43,7 @@ def project(item: Item, policy: Policy) -> Listing | Unlistable:
         "content": content,
         "price": price_of("TIERED", CURRENCY, [(content["moq"], item.price.amount)]),
         "stock": {"inventory": item.stock},
-        "images": pictures,
+        "images": PICTURES.usable(item),
     }
     return Listing(key=item.sku, facets=facets)
 
@@ -52,34 +52,20 @@ def price_of(kind: str, currency: str, tiers: list[tuple[int, Decimal]]) -> Face
     return {"price_type": kind, "currency": currency, "tiered_price": [[least, plain(each)] for least, each in tiers]}
 
 
-def plain(value: Any) -> str:
-    """20.00 -> 20: it is sent in one way and read back in another."""
-    return format(Decimal(str(value)).normalize(), "f")
-
-
 def _content(item: Item, english: English, category: Category) -> Facets:
     net = _net(item.pack)
     brand = {BRAND: nfc(item.brand)} if item.brand else {}
     return {
         "category_id": category.id,
-        "title": _title(english, net),
-        "keywords": "\n".join(dict.fromkeys(filter(None, (_line(english.name).lower(), category.keyword)))),
+        "title": ", ".join(filter(None, (one_line(english.name), net))),  # each pack is a listing of its own
+        "keywords": "\n".join(dict.fromkeys(filter(None, (one_line(english.name).lower(), category.keyword)))),
         "description": _html(item, english, net),
         "attributes": {**category.attributes, **brand},
         "moq": category.carton,
         "unit": category.unit,
-        "weight": _weight(net) or category.weight,
+        "weight": packed(net) or category.weight,
         "dimension": dict(zip(SIDES, category.box, strict=True)),
     }
-
-
-def _line(text: str) -> str:
-    return " ".join(nfc(text).split())
-
-
-def _title(english: English, net: str) -> str:
-    """With the net content, because each pack is a listing of its own."""
-    return ", ".join(filter(None, (_line(english.name), net)))
 
 
 def _net(pack: str) -> str:
@@ -88,27 +74,14 @@ def _net(pack: str) -> str:
     return f"{found[1].replace(',', '.')} {UNITS.get(found[2].lower(), 'g')}" if found else ""
 
 
-def _weight(net: str) -> str:
-    """Kilograms with packaging, two decimals, rounded up; empty where nothing is said."""
-    amount, _, unit = net.partition(" ")
-    kilograms = Decimal(amount or 0) * (Decimal(1) if unit in HEAVY else Decimal("0.001"))
-    return plain((kilograms * PACKAGING).quantize(Decimal("0.01"), ROUND_UP)) if kilograms else ""
-
-
 def _html(item: Item, english: English, net: str) -> str:
     """A star is words here, and only while its certificate holds."""
     lines = [line for line in nfc(english.description).split("\n") if line]
     if item.certificate:
         lines.append(f"OCOP {item.certificate.star} stars (One Commune One Product programme of Vietnam)")
     lines += [f"Net content: {net}"] if net else []
-    lines += [f"{CAPTIONS[name]}: {_line(text)}" for name in CAPTIONS if (text := getattr(english, name))]
+    lines += [f"{CAPTIONS[name]}: {one_line(text)}" for name in CAPTIONS if (text := getattr(english, name))]
     return paragraphs(lines)
-
-
-def _pictures(images: tuple[Image, ...]) -> list[str]:
-    """The first six that Alibaba.com takes, each once."""
-    fit = (i.sha256 for i in images if i.media_type in IMAGE_TYPES and i.size <= IMAGE_BYTES)
-    return list(dict.fromkeys(fit))[:IMAGES]
 
 
 def _text_problems(item: Item, english: English, content: Mapping[str, Any]) -> Iterator[Problem]:
@@ -119,10 +92,8 @@ def _text_problems(item: Item, english: English, content: Mapping[str, Any]) -> 
         yield amiss(
             "not-ascii", "english", "có tên chứa chữ có dấu hoặc ký tự lạ", "have a name with letters beyond ASCII"
         )
-    if (size := len(title.encode())) > TITLE_BYTES:
-        vi = f"có tên dài {size} byte kể cả quy cách, Alibaba.com chỉ nhận {TITLE_BYTES}"
-        en = f"make a title of {size} bytes with the pack, Alibaba.com takes {TITLE_BYTES}"
-        yield amiss("too-many-bytes", "english", vi, en)
+    if len(title.encode()) > TITLE_BYTES:
+        yield too_many_bytes("english", title, TITLE_BYTES, TITLE)
     for field, text in (("brand", item.brand), ("sku", item.sku)):
         if (length := len(nfc(text))) > VALUE_CHARS:
             yield too_long(field, length, VALUE_CHARS)
@@ -137,12 +108,3 @@ def _offer_problems(item: Item) -> Iterator[Problem]:
         yield amiss("unusable", "price", vi, f"must be {LEAST} to {MOST:,} {CURRENCY}, two decimals at most")
     if item.stock < 0:
         yield amiss("unusable", "stock", "không được nhỏ hơn 0", "must not be below 0")
-
-
-def _picture_problems(item: Item, usable: list[str]) -> Iterator[Problem]:
-    if not item.images:
-        yield missing("images")
-    elif not usable:
-        yield amiss(
-            "no-usable-picture", "images", "phải có ảnh JPG hoặc PNG tối đa 5 MB", "need a JPG or PNG of at most 5 MB"
-        )

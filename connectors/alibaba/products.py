@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from connectors.alibaba.categories import BY_ID
-from connectors.alibaba.mapping import BRAND, SIDES, plain, price_of
+from connectors.alibaba.categories import CATEGORIES
+from connectors.alibaba.mapping import BRAND, SIDES, price_of
+from connectors.parcel import plain
 from connectors.transport import Reply
 from models.listing import Facets, Remote
 from models.text import nfc
@@ -161,7 +162,7 @@ def _facets(product: Product, whose: Callable[[str], str]) -> Facets:
         "content": _content(product),
         "price": price_of(trade.price.price_type, trade.price.currency, priced),
         "stock": {"inventory": int(Decimal(str(trade.inventory)))},
-        "images": [whose(_url(image)) for image in product.basic_info.product_images],
+        "images": [whose(full(image)) for image in product.basic_info.product_images],
     }
 
 
@@ -183,14 +184,12 @@ def _content(product: Product) -> Facets:
 
 def _attributes(category: int, rows: list[dict[str, Any]]) -> dict[str, str]:
     """Those that we send; what the platform fills in by itself is not ours."""
-    ours = {BRAND, *(BY_ID[category].attributes if category in BY_ID else ())}
+    ours = {BRAND, *CATEGORIES.attributes(category)}
     said = {str(row.get("attribute_name")): nfc(str(row.get("attribute_value") or "")) for row in rows}
     return {name: value for name, value in said.items() if name in ours and value}
 
 
-def _url(image: str | Mapping[str, Any]) -> str:
-    return full(image if isinstance(image, str) else str(image.get("image_url") or ""))
-
-
-def full(url: str) -> str:
+def full(image: str | Mapping[str, Any]) -> str:
+    """The address, which may come without its scheme or inside an object."""
+    url = image if isinstance(image, str) else str(image.get("image_url") or "")
     return f"https:{url}" if url.startswith("//") else url

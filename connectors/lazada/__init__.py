@@ -2,10 +2,10 @@
 
 from connectors.contract import Capabilities, Connector, Limits, Rate
 from connectors.iop import Credentials
-from connectors.lazada.auth import signed_forms
+from connectors.lazada.auth import GATEWAY
 from connectors.lazada.client import LazadaClient
 from connectors.lazada.errors import classify
-from connectors.lazada.mapping import IMAGES, NAME_BYTES, VERSION, project
+from connectors.lazada.mapping import NAME_BYTES, PICTURES, VERSION, project
 
 CONNECTOR = Connector(
     name="lazada",
@@ -21,7 +21,7 @@ CONNECTOR = Connector(
         stock_feed=True,
         needs_review=True,
         html_description=True,
-        max_images=IMAGES,
+        max_images=PICTURES.most,
         max_name_len=NAME_BYTES,
         ocop_badge="text",
     ),
@@ -34,7 +34,7 @@ CONNECTOR = Connector(
         settle_after=3.0,  # assumed: how soon a search sees a new item is not documented
     ),
     project=project,
-    auth=signed_forms,
+    auth=GATEWAY.auth,
     client=LazadaClient,
     classify=classify,
     simulator="connectors.lazada.simulator.Simulator",

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
 from connectors.iop import as_text, form
-from connectors.lazada.categories import NAMES
+from connectors.lazada.categories import CATEGORIES
 from connectors.lazada.errors import MEANINGS, NOT_ONLINE, TIMED_OUT, RowsRefused
 from connectors.lazada.mapping import attributes, package
 from connectors.lazada.products import (
@@ -28,7 +28,7 @@ from connectors.lazada.products import (
     remotes_of,
 )
 from connectors.pictures import HostedPictures
-from connectors.results import judged, one_by_one, part_by_part, result_of
+from connectors.results import accepted, judged, one_by_one, part_by_part, result_of
 from connectors.transport import Reply, Session
 from models.change import Change, Kind
 from models.listing import FACETS, Facets, Remote, facet_hash
@@ -115,19 +115,17 @@ class LazadaClient:
         return self._adopt(change, named[0]) if named else self._create(change)
 
     def _create(self, change: Change) -> Result:
-        self._ready(change.listing["content"])
-        images = {"Images": {"Image": [self._pictures.url(sha) for sha in change.listing["images"]]}}
         content = change.listing["content"]
+        self._ready(content)
         row = {"SellerSku": change.key, **_offered(change.listing, FACETS), **package(content)}
         product = {
             "PrimaryCategory": content["category_id"],
-            **images,
+            "Images": {"Image": [self._pictures.url(sha) for sha in change.listing["images"]]},
             "disableAutoFillAttribute": True,
             "Attributes": attributes(content),
             "Skus": {"Sku": [row]},
         }
-        reply = self._post("create", "/product/create", _product(product))
-        made = _data(reply, Made)
+        made = _data(self._post("create", "/product/create", _product(product)), Made)
         if [sku.seller_sku for sku in made.sku_list] != [change.key]:
             raise Unanswered("other-product")
         created = replace(change, remote_id=f"{made.item_id}_{made.sku_list[0].sku_id}")
@@ -139,8 +137,7 @@ class LazadaClient:
         differing = [f for f in FACETS if facet_hash(remote.facets[f]) != facet_hash(change.listing[f])]
         if differing or remote.status == "hidden":
             return self._revise(known, differing, show=remote.status == "hidden")
-        accepted = replace(result_of(known, Outcome.ACCEPTED), handle=remote.remote_id)
-        return _verdict(accepted, remote)
+        return _verdict(accepted(known), remote)
 
     def _revise(self, change: Change, facets: Iterable[str], *, show: bool) -> Result:
         """Price and stock by their own call, which needs no check, and first: what is shown again has its new price."""
@@ -217,8 +214,8 @@ class LazadaClient:
     def _ready(self, content: Facets) -> None:
         """Whether the live tree and its mandatory attributes are those of our table. Raises Refused."""
         category = content["category_id"]
-        ours = NAMES.get(category)
-        if ours is None or fold(self._leaves().get(category, "")) != fold(ours):
+        ours = CATEGORIES.by_id.get(category)
+        if ours is None or fold(self._leaves().get(category, "")) != fold(ours.name):
             raise MEANINGS["category"].error("category-unknown", category)
         sent = {*attributes(content), *package(content), "SellerSku", "price", "quantity", "brand_id"}
         if lacks := [name for name in self._mandatory(category) if name not in sent]:
@@ -298,9 +295,7 @@ def _ids(change: Change) -> tuple[str, str]:
 
 
 def _standing(change: Change, status: str) -> Result:
-    if status.lower() == PENDING:
-        return replace(result_of(change, Outcome.ACCEPTED), handle=change.remote_id)
-    return result_of(change, Outcome.ACKNOWLEDGED)
+    return accepted(change) if status.lower() == PENDING else result_of(change, Outcome.ACKNOWLEDGED)
 
 
 def _verdict(result: Result, remote: Remote | None) -> Result:

@@ -8,8 +8,9 @@ from decimal import Decimal
 import pytest
 
 from connectors.alibaba import CONNECTOR
-from connectors.alibaba.categories import BY_ID, SETS, category_of, unmapped
+from connectors.alibaba.categories import CATEGORIES
 from connectors.alibaba.mapping import project
+from connectors.categories import SETS
 from connectors.contract import Policy
 from models.catalogue import English, Image, Money
 from models.listing import FACETS, Unlistable, facet_hash
@@ -190,14 +191,14 @@ def test_both_forms_of_a_letter_are_one_listing(form):
 
 
 def test_unmapped_sets_are_listed_and_food_has_a_default():
-    assert unmapped() == (14, 15, 18, 19, 20, 23, 24, 25, 26)
-    assert category_of(1).name == "Other Food & Beverage"
-    assert category_of(99) is None
+    assert CATEGORIES.unmapped() == (14, 15, 18, 19, 20, 23, 24, 25, 26)
+    assert CATEGORIES.of(1).name == "Other Food & Beverage"
+    assert CATEGORIES.of(99) is None
 
 
 def test_each_mapped_set_is_listed_on_terms_that_the_platform_takes():
-    for made in (content(set_no=number) for number in SETS if category_of(number)):
-        assert made["category_id"] in BY_ID
+    for made in (content(set_no=number) for number in SETS if CATEGORIES.of(number)):
+        assert made["category_id"] in CATEGORIES.by_id
         assert made["moq"] >= 1
         assert made["keywords"].isascii()
 

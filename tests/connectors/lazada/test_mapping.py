@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from connectors.contract import Policy
-from connectors.lazada.categories import category_of, unmapped
+from connectors.lazada.categories import CATEGORIES
 from connectors.lazada.mapping import project
 from models.catalogue import Image, Money
 from models.listing import Unlistable
@@ -73,6 +73,6 @@ def test_alcohol_is_withheld_whatever_the_account_allows(changes):
 
 
 def test_unmapped_sets_are_listed_and_food_has_a_default():
-    assert unmapped() == (14, 15, 23, 24, 25, 26)
-    assert category_of(1).name == "Thực phẩm khác"
-    assert category_of(99) is None
+    assert CATEGORIES.unmapped() == (14, 15, 23, 24, 25, 26)
+    assert CATEGORIES.of(1).name == "Thực phẩm khác"
+    assert CATEGORIES.of(99) is None
