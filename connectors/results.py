@@ -21,7 +21,7 @@ def accepted(change: Change) -> Result:
     return replace(result_of(change, Outcome.ACCEPTED), handle=change.remote_id)
 
 
-def judged(change: Change, error: ConnectorError, now: datetime) -> Result:
+def judged(change: Change | Result, error: ConnectorError, now: datetime) -> Result:
     """A conflict is looked up like a doubt: what is there then decides."""
     if isinstance(error, Later):
         return replace(result_of(change, Outcome.DEFERRED, error), until=error.until(now))

@@ -7,7 +7,7 @@ import json
 import httpx
 import pytest
 
-from connectors.amazon import client as module
+from connectors.amazon import client, feeds
 from connectors.errors import ConnectorError
 from models.listing import FACETS
 from models.outcome import Outcome
@@ -20,7 +20,7 @@ RESTRICTED = "Cures everything."
 @pytest.fixture(autouse=True)
 def _small_feeds(monkeypatch):
     """Three changes are many here."""
-    monkeypatch.setattr(module, "FEED_FROM", 3)
+    monkeypatch.setattr(client, "FEED_FROM", 3)
 
 
 def some(count=3, **changes):
@@ -281,7 +281,7 @@ def test_a_document_that_is_too_large_goes_as_two(shop):
 
 
 def test_a_document_over_ten_mebibytes_is_halved_before_it_is_sent(shop, monkeypatch):
-    monkeypatch.setattr(module, "BYTES", 9_000)
+    monkeypatch.setattr(feeds, "BYTES", 9_000)
 
     results = shop.client.push([create(one) for one in some(8)])
 
