@@ -34,11 +34,7 @@ CONNECTOR = Connector(
         batch_size=1_000,  # as one feed, from FEED_FROM changes on; fewer go one by one
         in_flight=1,  # two feeds in flight may finish in either order
         rates=(
-            _rate(5, 1.0, "put"),
-            _rate(5, 1.0, "patch"),
-            _rate(5, 1.0, "get"),
-            _rate(5, 1.0, "search"),
-            _rate(5, 1.0, "definition"),
+            *(_rate(5, 1.0, operation) for operation in ("put", "patch", "get", "search", "definition")),
             _rate(15, 30.0, "document"),
             _rate(5, 300.0, "feed"),
             _rate(15, 1_800.0, "feed"),  # one in two minutes, after the first fifteen

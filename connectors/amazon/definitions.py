@@ -40,7 +40,7 @@ class Definitions:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._known: Credentials = session.credentials
-        self._versions: dict[str, tuple[str, str]] = {}  # type -> (version, address of its schema)
+        self._current: dict[str, _Definition] = {}  # by type
         self._schemas: dict[tuple[str, str], dict[str, Any]] = {}
 
     def check(self, product_type: str, attributes: dict[str, Any], *, whole: bool) -> None:
@@ -49,28 +49,26 @@ class Definitions:
         if not whole:
             schema = {name: schema[name] for name in ("$defs", "properties", "additionalProperties") if name in schema}
         errors = sorted(_validator()(schema).iter_errors(attributes), key=lambda error: list(map(str, error.path)))
-        if errors:
-            first = errors[0]
-            name = str(first.path[0]) if first.path else _named(first.message, first.validator)
-            raise ours("definition", first.message, MEANINGS.field(name))
+        for first in errors[:1]:
+            raise ours("definition", first.message, MEANINGS.field(_attribute(first)))
 
     def _schema(self, product_type: str) -> dict[str, Any]:
-        if product_type not in self._versions:
-            self._versions[product_type] = self._version(product_type)
-        version, address = self._versions[product_type]
-        if (product_type, version) not in self._schemas:
-            reply = self._session.call("schema", "GET", address)
-            self._schemas[product_type, version] = reply.read(dict[str, Any])
-        return self._schemas[product_type, version]
+        if product_type not in self._current:
+            self._current[product_type] = self._read(product_type)
+        current = self._current[product_type]
+        version = product_type, current.product_type_version.version
+        if version not in self._schemas:
+            reply = self._session.call("schema", "GET", current.schema.link.resource)
+            self._schemas[version] = reply.read(dict[str, Any])
+        return self._schemas[version]
 
-    def _version(self, product_type: str) -> tuple[str, str]:
-        here = self._known.sold_in
+    def _read(self, product_type: str) -> _Definition:
         asked = {
-            "marketplaceIds": here.id,
+            "marketplaceIds": self._known.sold_in.id,
             "sellerId": self._known.seller_id,
             "requirements": "LISTING",
             "requirementsEnforced": "ENFORCED",
-            "locale": here.language,
+            "locale": self._known.sold_in.language,
         }
         try:
             reply = self._session.call("definition", "GET", f"{PATH}/{product_type}", params=asked)
@@ -79,12 +77,13 @@ class Definitions:
         found = reply.read(_Definition)
         if found.product_type != product_type:
             raise reply.other_shape("the product type asked for", reply.data)
-        return found.product_type_version.version, found.schema.link.resource
+        return found
 
 
-def _named(message: str, validator: Any) -> str:
-    """The attribute that is lacking: such an error has no path of its own."""
-    return message.split("'")[1] if validator == "required" else ""
+def _attribute(error: Any) -> str:
+    """The one it speaks of; one that is lacking has no path of its own."""
+    lacking = error.message.split("'")[1] if error.validator == "required" else ""
+    return str(error.path[0]) if error.path else lacking
 
 
 @cache
