@@ -3,7 +3,7 @@
 from connectors.amazon.auth import Credentials, LwaToken
 from connectors.amazon.client import PAGE, AmazonClient
 from connectors.amazon.errors import classify
-from connectors.amazon.mapping import MAX_IMAGES, MAX_TITLE, VERSION, project
+from connectors.amazon.mapping import MAX_TITLE, PICTURES, VERSION, project
 from connectors.amazon.marketplaces import CURRENCIES, HOSTS
 from connectors.contract import Capabilities, Connector, Limits, Rate
 from models.text import Text
@@ -26,7 +26,7 @@ CONNECTOR = Connector(
         price_feed=True,
         stock_feed=True,
         needs_review=True,
-        max_images=MAX_IMAGES,
+        max_images=PICTURES.most,
         max_name_len=MAX_TITLE,
         ocop_badge="text",
     ),

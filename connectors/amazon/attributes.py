@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from connectors.amazon.mapping import MAX_IMAGES, Attributes, plain
+from connectors.addresses import Addresses
+from connectors.amazon.mapping import PICTURES, Attributes, plain
 from connectors.amazon.marketplaces import DECIMALS, Marketplace, money_text
-from connectors.fields import PICTURE
 from models.listing import Facets
 from models.text import nfc
 
@@ -24,9 +23,9 @@ CONTENT = (
     *sorted(SPOKEN), *NOT_ALWAYS, "country_of_origin", "condition_type", "supplier_declared_dg_hz_regulation",
     "is_expiration_dated_product", "unit_count",
 )  # fmt: skip
-PICTURES = ("main_product_image_locator", *(f"other_product_image_locator_{n}" for n in range(1, MAX_IMAGES)))
+LINKS = ("main_product_image_locator", *(f"other_product_image_locator_{n}" for n in range(1, PICTURES.most)))
 OFFER, LIST_PRICE, STOCK = "purchasable_offer", "list_price", "fulfillment_availability"
-OPTIONAL = {"content": NOT_ALWAYS, "images": PICTURES}
+OPTIONAL = {"content": NOT_ALWAYS, "images": LINKS}
 CHANNEL = {"fulfillment_channel_code": "DEFAULT"}  # the seller sends the parcels
 LOCAL = ("marketplace_id", "language_tag")
 
@@ -36,7 +35,7 @@ class Tongue:
     """One account's marketplace, and where its pictures lie."""
 
     marketplace: Marketplace
-    picture: str
+    pictures: Addresses
 
     def attributes(self, listing: Facets, facets: Iterable[str]) -> Attributes:
         made: Attributes = {}
@@ -75,7 +74,11 @@ class Tongue:
                 "list": _money(before, "value"),
             },
             "stock": {"quantity": next((one.get("quantity") for one in stocks), None)},
-            "images": [self._sha256(one.get("media_location")) for p in PICTURES for one in self._mine(attributes, p)],
+            "images": [
+                self.pictures.sha256(str(one.get("media_location")))
+                for name in LINKS
+                for one in self._mine(attributes, name)
+            ],
         }
 
     def ended(self, attributes: Mapping[str, Any], now: datetime) -> bool:
@@ -99,8 +102,8 @@ class Tongue:
         return {STOCK: [CHANNEL | stock]}
 
     def _images(self, images: list[str]) -> Attributes:
-        links = [{"media_location": self.picture.replace(PICTURE, sha256), **self._here} for sha256 in images]
-        return {name: [link] for name, link in zip(PICTURES, links, strict=False)}
+        links = [{"media_location": self.pictures.photo(sha256), **self._here} for sha256 in images]
+        return {name: [link] for name, link in zip(LINKS, links, strict=False)}
 
     @property
     def _here(self) -> dict[str, Any]:
@@ -118,12 +121,6 @@ class Tongue:
         ours = {**self._here, "language_tag": self.marketplace.language, "audience": "ALL"}
         found = _instances(attributes, name)
         return [one for one in found if all(one.get(key, wanted) == wanted for key, wanted in ours.items())]
-
-    def _sha256(self, link: Any) -> str:
-        """Our name of the picture; a foreign one keeps its address, and so differs."""
-        before, _, after = self.picture.partition(PICTURE)
-        found = re.fullmatch(re.escape(before) + "([0-9a-f]{64})" + re.escape(after), str(link))
-        return found.group(1) if found else str(link)
 
 
 def _instances(attributes: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from connectors.addresses import Addresses
 from connectors.amazon.attributes import Tongue
 from connectors.amazon.auth import Credentials
 from connectors.amazon.definitions import Definitions
@@ -58,14 +59,10 @@ class _Item(msgspec.Struct, frozen=True):
         return [issue for issue in self.issues if issue.severity == ERROR]
 
 
-class _Pagination(msgspec.Struct, frozen=True, rename="camel"):
-    next_token: str = ""
-
-
 class _Found(msgspec.Struct, frozen=True, rename="camel"):
     number_of_results: int
     items: list[_Item]
-    pagination: _Pagination = _Pagination()
+    pagination: dict[str, str] = {}
 
 
 class AmazonClient:
@@ -74,7 +71,7 @@ class AmazonClient:
         self._known: Credentials = session.credentials
         self._here = self._known.sold_in
         self._items_of_seller = f"{ITEMS}/{self._known.seller_id}"
-        self._tongue = Tongue(marketplace=self._here, picture=self._known.picture)
+        self._tongue = Tongue(marketplace=self._here, pictures=Addresses("", self._known.picture))
         self._definitions, self._feeds = Definitions(session), Feeds(session)
 
     def check(self) -> Seller:
@@ -121,7 +118,8 @@ class AmazonClient:
         since = ""
         while True:
             begun, came, total = since, 0, 0
-            for found in self._pages(_from(since)):
+            asked = {"sortBy": "createdDate", "sortOrder": "ASC"} | ({"createdAfter": since} if since else {})
+            for found in self._pages(asked):
                 came, total = came + len(found.items), found.number_of_results
                 since = max([since, *(s.created_date for item in found.items for s in item.summaries)])
                 yield [self._remote(item) for item in found.items if item.sku not in seen]
@@ -274,7 +272,7 @@ class AmazonClient:
             if seen.intersection(skus) or len(set(skus)) < len(skus):
                 raise Unanswered("page-repeated", skus[0])
             seen.update(skus)
-            token = found.pagination.next_token
+            token = found.pagination.get("nextToken", "")
             if not token and len(seen) < min(found.number_of_results, LAST):
                 raise Unanswered("page-missing", f"{len(seen)}/{found.number_of_results}")
             yield found
@@ -318,10 +316,6 @@ class AmazonClient:
         if item.errors:
             return "rejected"
         return "live" if "BUYABLE" in summary.status or facets["stock"]["quantity"] == 0 else "pending"
-
-
-def _from(since: str) -> dict[str, str]:
-    return {"sortBy": "createdDate", "sortOrder": "ASC", **({"createdAfter": since} if since else {})}
 
 
 def _accepted(change: Change, handle: str) -> Result:

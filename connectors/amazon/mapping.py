@@ -11,36 +11,34 @@ from urllib.parse import quote
 
 from connectors.amazon.marketplaces import CURRENCIES, DECIMALS, money_text
 from connectors.contract import Policy
+from connectors.pictures import MEGABYTE, PictureRule
 from connectors.problems import (
     amiss,
+    elsewhere,
     forbidden,
+    ill_sized,
     missing,
     missing_english,
-    no_usable_picture,
     too_long,
     too_many_bytes,
     unmapped,
     wrong_currency,
-)
-from models.catalogue import English, Image, Money, is_gtin
+)  # fmt: skip
+from connectors.prose import one_line
+from models.catalogue import English, Money, is_gtin
 from models.listing import Facets, Item, Listing, Problem, Unlistable
-from models.text import Text, fold, nfc, number
+from models.text import fold, nfc, number
 
 TITLE = "Amazon"
 VERSION = 1
-ALCOHOL = {14, 15}
+ALCOHOL_SETS = {14, 15}
+ALCOHOL = elsewhere("alcohol", "Đồ uống có cồn không đăng lên Amazon được.", "Alcohol cannot be listed on Amazon.")
 # By product set: food and drink. A narrower type asks for attributes that no record here holds.
 PRODUCT_TYPES: dict[int, str] = dict.fromkeys((*range(1, 14), 16, 17), "GROCERY")
-MAX_SKU, MAX_TITLE = 40, 75
+MAX_SKU, MAX_TITLE, MAX_BRAND, MAX_BULLET = 40, 75, 100, 600
 MAX_DESCRIPTION = 10_000  # bytes
 MAX_STOCK = 2**31 - 1
-MAX_IMAGES, IMAGE_MEGABYTES, IMAGE_TYPES, SIDES = 9, 10, ("image/jpeg", "image/png"), range(500, 10_001)
-TEXTS = {  # field of ours -> attribute, characters
-    "name": ("item_name", MAX_TITLE),
-    "brand": ("brand", 100),
-    "legal_name": ("manufacturer", 100),
-    "ingredients": ("bullet_point", 600),
-}
+PICTURES = PictureRule(most=9, size=10 * MEGABYTE, sides=range(500, 10_001), longer=True)
 BANNED = "!$?_{}^¬¦"
 TWICE = 2  # a word of a title may come as often as that
 LESSER = {"a", "an", "and", "by", "for", "from", "in", "of", "or", "the", "to", "with"}  # these may come more often
@@ -59,7 +57,7 @@ Attributes = dict[str, list[dict[str, Any]]]
 
 
 def project(item: Item, policy: Policy) -> Listing | Unlistable:
-    problems = [*_policy_problems(item), *_offer_problems(item), *_picture_problems(item)]
+    problems = [*_policy_problems(item), *_offer_problems(item), *PICTURES.problems(item)]
     if item.english is None or not item.english.name or not item.english.description:
         return Unlistable(key=item.sku, problems=(*problems, missing_english(TITLE)))
     attributes = _attributes(item, item.english)
@@ -70,7 +68,7 @@ def project(item: Item, policy: Policy) -> Listing | Unlistable:
         "content": {"product_type": PRODUCT_TYPES[item.set_no or 0], "attributes": attributes},
         "price": _price(item),
         "stock": {"quantity": item.stock},
-        "images": _pictures(item.images),
+        "images": PICTURES.usable(item),
     }
     return Listing(key=item.sku, facets=facets)
 
@@ -80,8 +78,8 @@ def _attributes(item: Item, english: English) -> Attributes:
     measure, unit, count = measured(item.pack)
     single: dict[str, Any] = {
         "item_name": {"value": _title(english.name, measure)},
-        "brand": {"value": _line(item.brand or item.producer.legal_name)},
-        "manufacturer": {"value": _line(item.producer.legal_name)},
+        "brand": {"value": one_line(item.brand or item.producer.legal_name)},
+        "manufacturer": {"value": one_line(item.producer.legal_name)},
         "product_description": {"value": _description(english)},
         "country_of_origin": {"value": "VN"},
         "condition_type": {"value": "new_new"},
@@ -99,7 +97,7 @@ def _attributes(item: Item, english: English) -> Attributes:
 
 def _title(name: str, measure: str) -> str:
     """With what the pack holds, in letters both tongues share: each pack is a listing of its own."""
-    return _line(f"{name}, {measure}" if measure and measure not in name else name)
+    return one_line(f"{name}, {measure}" if measure and measure not in name else name)
 
 
 def _description(english: English) -> str:
@@ -112,11 +110,7 @@ def _bullets(item: Item, english: English) -> list[str]:
     """A star is words here, and only while its certificate holds."""
     star = f"OCOP {item.certificate.star} star product of Vietnam" if item.certificate else ""
     lines = [star, f"Ingredients: {english.ingredients}" if english.ingredients else "", "Product of Vietnam"]
-    return [_line(line) for line in lines if line]
-
-
-def _line(text: str) -> str:
-    return nfc(" ".join(text.split()))
+    return [one_line(line) for line in lines if line]
 
 
 def measured(pack: str) -> tuple[str, str, int | float]:
@@ -159,19 +153,10 @@ def _price(item: Item) -> dict[str, str]:
     }
 
 
-def _pictures(images: tuple[Image, ...]) -> list[str]:
-    return list(dict.fromkeys(image.sha256 for image in images if _fits(image)))[:MAX_IMAGES]
-
-
-def _fits(image: Image) -> bool:
-    known = image.media_type in IMAGE_TYPES and image.size <= IMAGE_MEGABYTES * 1024 * 1024
-    return known and max(image.width, image.height) in SIDES
-
-
 def _policy_problems(item: Item) -> Iterator[Problem]:
     """Whatever the account's policy says: an exporter's licence for alcohol is beyond this program."""
-    if item.is_alcohol or item.set_no in ALCOHOL:
-        yield NO_ALCOHOL
+    if item.is_alcohol or item.set_no in ALCOHOL_SETS:
+        yield ALCOHOL
     elif item.set_no not in PRODUCT_TYPES:
         yield unmapped(item.set_no)
     if not item.sku:
@@ -183,19 +168,18 @@ def _policy_problems(item: Item) -> Iterator[Problem]:
 
 
 def _text_problems(item: Item, attributes: Attributes) -> Iterator[Problem]:
-    for field, (name, limit) in TEXTS.items():
-        for text in (one["value"] for one in attributes[name]):
-            if not text:
-                yield missing(field)
-            elif len(text) > limit:
-                yield too_long(field, len(text), limit)
+    name, brand, maker, description = (
+        attributes[field][0]["value"] for field in ("item_name", "brand", "manufacturer", "product_description")
+    )
+    texts = [("name", name, MAX_TITLE), ("brand", brand, MAX_BRAND), ("legal_name", maker, MAX_BRAND)]
+    texts += [("ingredients", bullet["value"], MAX_BULLET) for bullet in attributes["bullet_point"]]
+    yield from ill_sized(texts, required=("name", "brand"))
     if not shelf_days(item.shelf_life):  # of food it is always asked for
         yield amiss("shelf-life", "shelf_life", "phải ghi rõ bao nhiêu ngày, tháng hoặc năm",
                     "must say how many days, months or years")  # fmt: skip
-    title, description = attributes["item_name"][0]["value"], attributes["product_description"][0]["value"]
-    if found := " ".join(sign for sign in BANNED if sign in title):
+    if found := " ".join(sign for sign in BANNED if sign in name):
         yield forbidden("name", found, TITLE)
-    if often := [w for w, times in Counter(fold(title).split()).items() if times > TWICE and w not in LESSER]:
+    if often := [w for w, times in Counter(fold(name).split()).items() if times > TWICE and w not in LESSER]:
         yield amiss("repeated-word", "name", f"lặp từ “{often[0]}” quá hai lần", f"has “{often[0]}” more than twice")
     if len(description.encode()) > MAX_DESCRIPTION:
         yield too_many_bytes("description", description, MAX_DESCRIPTION, TITLE)
@@ -215,18 +199,3 @@ def _offer_problems(item: Item) -> Iterator[Problem]:
 
 def _is_price(price: Money) -> bool:
     return price.amount > 0 and Decimal(money_text(price.amount, price.currency)) == price.amount
-
-
-def _picture_problems(item: Item) -> Iterator[Problem]:
-    if not item.images:
-        yield missing("images")
-    elif not _pictures(item.images):
-        yield no_usable_picture(IMAGE_MEGABYTES, SIDES)
-
-
-NO_ALCOHOL = Problem(
-    code="alcohol",
-    field="set_no",
-    message=Text("Đồ uống có cồn không đăng lên Amazon được.", "Alcohol cannot be listed on Amazon."),
-    next_step=Text("Bán mặt hàng này ở kênh khác.", "Sell this item elsewhere."),
-)
