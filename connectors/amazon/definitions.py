@@ -15,32 +15,13 @@ from connectors.transport import Session
 PATH = "definitions/2020-09-01/productTypes"
 
 
-class _Link(msgspec.Struct, frozen=True):
-    resource: str
-
-
-class _Schema(msgspec.Struct, frozen=True):
-    link: _Link
-    checksum: str
-
-
-class _Version(msgspec.Struct, frozen=True):
-    version: str
-
-
-class _Definition(msgspec.Struct, frozen=True, rename="camel"):
-    product_type: str
-    product_type_version: _Version
-    schema: _Schema
-
-
 class Definitions:
     """Kept for one run, by type and version: Amazon changes them on any day."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._known: Credentials = session.credentials
-        self._current: dict[str, _Definition] = {}  # by type
+        self._current: dict[str, tuple[str, str]] = {}  # by type: its version, and where its schema lies
         self._schemas: dict[tuple[str, str], dict[str, Any]] = {}
 
     def check(self, product_type: str, attributes: dict[str, Any], *, whole: bool) -> None:
@@ -54,15 +35,14 @@ class Definitions:
 
     def _schema(self, product_type: str) -> dict[str, Any]:
         if product_type not in self._current:
-            self._current[product_type] = self._read(product_type)
-        current = self._current[product_type]
-        version = product_type, current.product_type_version.version
-        if version not in self._schemas:
-            reply = self._session.call("schema", "GET", current.schema.link.resource)
-            self._schemas[version] = reply.read(dict[str, Any])
-        return self._schemas[version]
+            self._current[product_type] = self._version(product_type)
+        version, address = self._current[product_type]
+        if (product_type, version) not in self._schemas:
+            schema = self._session.call("schema", "GET", address).read(dict[str, Any])
+            self._schemas[product_type, version] = schema
+        return self._schemas[product_type, version]
 
-    def _read(self, product_type: str) -> _Definition:
+    def _version(self, product_type: str) -> tuple[str, str]:
         asked = {
             "marketplaceIds": self._known.sold_in.id,
             "sellerId": self._known.seller_id,
@@ -74,10 +54,9 @@ class Definitions:
             reply = self._session.call("definition", "GET", f"{PATH}/{product_type}", params=asked)
         except (Refused, Conflict):
             raise ours("product-type", product_type) from None
-        found = reply.read(_Definition)
-        if found.product_type != product_type:
+        if reply.text("productType") != product_type:
             raise reply.other_shape("the product type asked for", reply.data)
-        return found
+        return reply.text("productTypeVersion", "version"), reply.text("schema", "link", "resource")
 
 
 def _attribute(error: Any) -> str:

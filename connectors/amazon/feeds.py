@@ -20,15 +20,6 @@ SKEW = timedelta(seconds=60)  # between their clock and ours
 OVER = ("DONE", "FATAL", "CANCELLED")
 
 
-class _Upload(msgspec.Struct, frozen=True, rename="camel"):
-    feed_document_id: str
-    url: str
-
-
-class _FeedId(msgspec.Struct, frozen=True, rename="camel"):
-    feed_id: str
-
-
 class Feed(msgspec.Struct, frozen=True, rename="camel"):
     feed_id: str
     processing_status: Literal["IN_QUEUE", "IN_PROGRESS", "DONE", "FATAL", "CANCELLED"]
@@ -44,7 +35,6 @@ class _Summary(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Report(msgspec.Struct, frozen=True):
-    header: _FeedId
     issues: list[Issue]
     summary: _Summary
 
@@ -75,11 +65,11 @@ class Feeds:
         return feed
 
     def _uploaded(self, document: bytes) -> str:
-        kind = {"contentType": CONTENT_TYPE}
-        made = self._session.call("document", "POST", f"{PATH}/documents", json=kind, repeatable=True).read(_Upload)
-        headers = {"Content-Type": CONTENT_TYPE}
-        self._session.call("upload", "PUT", made.url, content=document, headers=headers, repeatable=True)
-        return made.feed_document_id
+        kind, headers = {"contentType": CONTENT_TYPE}, {"Content-Type": CONTENT_TYPE}
+        made = self._session.call("document", "POST", f"{PATH}/documents", json=kind, repeatable=True)
+        document_id, url = made.text("feedDocumentId"), made.text("url")
+        self._session.call("upload", "PUT", url, content=document, headers=headers, repeatable=True)
+        return document_id
 
     def _begun(self, document_id: str) -> str:
         since = self._session.clock.now() - SKEW
@@ -89,7 +79,7 @@ class Feeds:
             "inputFeedDocumentId": document_id,
         }
         try:
-            return self._session.call("feed", "POST", f"{PATH}/feeds", json=body).read(_FeedId).feed_id
+            return self._session.call("feed", "POST", f"{PATH}/feeds", json=body).text("feedId")
         except Throttled as error:
             raise ours("feed-too-soon", error.code) from None
         except Unanswered as doubt:
@@ -116,17 +106,15 @@ class Feeds:
 
     def report(self, feed: Feed) -> Report:
         """An empty one where there is none. It may be packed: then its address says so in a header, as we asked."""
-        header = _FeedId(feed_id=feed.feed_id)
         if not feed.result_feed_document_id:
-            return Report(header=header, issues=[], summary=_Summary(messages_accepted=0))
+            return Report(issues=[], summary=_Summary(messages_accepted=0))
         path = f"{PATH}/documents/{feed.result_feed_document_id}"
         asked = {"enableContentEncodingUrlHeader": "true"}
-        made = self._session.call("result", "GET", path, params=asked).read(_Upload)
-        reply = self._session.call("download", "GET", made.url)
-        report = reply.read(Report)
-        if report.header != header:
+        address = self._session.call("result", "GET", path, params=asked).text("url")
+        reply = self._session.call("download", "GET", address)
+        if reply.text("header", "feedId") != feed.feed_id:
             raise reply.other_shape("the report of this feed", reply.data)
-        return report
+        return reply.read(Report)
 
 
 def message(number: int, sku: str, body: dict[str, Any]) -> dict[str, Any]:

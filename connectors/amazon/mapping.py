@@ -23,7 +23,7 @@ from connectors.problems import (
     too_many_bytes,
     unmapped,
     wrong_currency,
-)  # fmt: skip
+)
 from connectors.prose import one_line
 from models.catalogue import English, Money, is_gtin
 from models.listing import Facets, Item, Listing, Problem, Unlistable

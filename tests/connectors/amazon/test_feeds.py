@@ -236,6 +236,24 @@ def test_a_feed_that_was_never_made_is_a_doubt(shop):
     assert {r.outcome for r in results} == {Outcome.UNKNOWN}
 
 
+def test_a_look_for_a_lost_feed_that_fails_leaves_the_doubt(shop):
+    """It may have been made: throttling of the look says nothing about it."""
+    made, listed = [], httpx.Response(429, json={"errors": [{"code": "QuotaExceeded", "message": ""}]})
+
+    def lose(request):
+        if request.url.path.endswith("/feeds") and request.method == "POST":
+            made.append(request)
+            raise httpx.ReadTimeout("lost", request=request)
+
+    shop.wire.after = lose
+    shop.wire.before = lambda r: listed if r.method == "GET" and r.url.path.endswith("/feeds") else None
+
+    results = shop.client.push([create(one) for one in some()])
+
+    assert len(made) == 1
+    assert {r.outcome for r in results} == {Outcome.UNKNOWN}
+
+
 def test_an_upload_that_fails_has_changed_nothing(shop):
     def lose(request):
         if request.method == "PUT":
