@@ -11,7 +11,7 @@ from models.outcome import Outcome, Result
 from models.value import replace
 
 
-def result_of(change: Change, outcome: Outcome, error: ConnectorError | None = None) -> Result:
+def result_of(change: Change | Result, outcome: Outcome, error: ConnectorError | None = None) -> Result:
     problem = problem_of(error) if error else None
     return Result(key=change.key, outcome=outcome, remote_id=change.remote_id, problem=problem)
 
