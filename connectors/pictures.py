@@ -24,10 +24,12 @@ class PictureRule:
     most: int
     size: int
     sides: range = ANY_SIDE  # pixels, of both
+    longer: bool = False  # or of the longer one alone
 
     def fits(self, image: Image) -> bool:
-        measured = image.width in self.sides and image.height in self.sides
-        return image.media_type in TYPES and image.size <= self.size and (measured or self.sides == ANY_SIDE)
+        sides = {max(image.width, image.height)} if self.longer else {image.width, image.height}
+        measured = self.sides == ANY_SIDE or all(side in self.sides for side in sides)
+        return image.media_type in TYPES and image.size <= self.size and measured
 
     def usable(self, item: Item) -> list[str]:
         """The first that fit, each once."""

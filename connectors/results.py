@@ -11,7 +11,7 @@ from models.outcome import Outcome, Result
 from models.value import replace
 
 
-def result_of(change: Change, outcome: Outcome, error: ConnectorError | None = None) -> Result:
+def result_of(change: Change | Result, outcome: Outcome, error: ConnectorError | None = None) -> Result:
     problem = problem_of(error) if error else None
     return Result(key=change.key, outcome=outcome, remote_id=change.remote_id, problem=problem)
 
@@ -21,7 +21,7 @@ def accepted(change: Change) -> Result:
     return replace(result_of(change, Outcome.ACCEPTED), handle=change.remote_id)
 
 
-def judged(change: Change, error: ConnectorError, now: datetime) -> Result:
+def judged(change: Change | Result, error: ConnectorError, now: datetime) -> Result:
     """A conflict is looked up like a doubt: what is there then decides."""
     if isinstance(error, Later):
         return replace(result_of(change, Outcome.DEFERRED, error), until=error.until(now))

@@ -69,6 +69,13 @@ class Reply:
         except msgspec.ValidationError as error:
             raise self.other_shape(f"{kind.__name__.strip('_')}: {error}", data) from None
 
+    def text(self, *names: str) -> str:
+        """The one text that is wanted of an answer, below these names, as documented. Raises OtherShape."""
+        found = self.data
+        for name in names:
+            found = self.read(dict[str, Any], found).get(name)
+        return self.read(str, found)
+
     def other_shape(self, lack: str, data: Any) -> OtherShape:
         error = OtherShape("unexpected-answer", lack)
         self.strange(error, data)

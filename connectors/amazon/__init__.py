@@ -3,7 +3,7 @@
 from connectors.amazon.auth import Credentials, LwaToken
 from connectors.amazon.client import PAGE, AmazonClient
 from connectors.amazon.errors import classify
-from connectors.amazon.mapping import MAX_IMAGES, MAX_TITLE, VERSION, project
+from connectors.amazon.mapping import MAX_TITLE, PICTURES, VERSION, project
 from connectors.amazon.marketplaces import CURRENCIES, HOSTS
 from connectors.contract import Capabilities, Connector, Limits, Rate
 from models.text import Text
@@ -26,7 +26,7 @@ CONNECTOR = Connector(
         price_feed=True,
         stock_feed=True,
         needs_review=True,
-        max_images=MAX_IMAGES,
+        max_images=PICTURES.most,
         max_name_len=MAX_TITLE,
         ocop_badge="text",
     ),
@@ -34,11 +34,7 @@ CONNECTOR = Connector(
         batch_size=1_000,  # as one feed, from FEED_FROM changes on; fewer go one by one
         in_flight=1,  # two feeds in flight may finish in either order
         rates=(
-            _rate(5, 1.0, "put"),
-            _rate(5, 1.0, "patch"),
-            _rate(5, 1.0, "get"),
-            _rate(5, 1.0, "search"),
-            _rate(5, 1.0, "definition"),
+            *(_rate(5, 1.0, operation) for operation in ("put", "patch", "get", "search", "definition")),
             _rate(15, 30.0, "document"),
             _rate(5, 300.0, "feed"),
             _rate(15, 1_800.0, "feed"),  # one in two minutes, after the first fifteen

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 import httpx
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from connectors.amazon.errors import login_error, ours
@@ -17,6 +18,7 @@ from connectors.bodies import parse
 from connectors.errors import NotSent, Throttled
 from connectors.fields import PictureAddress
 from connectors.rate_headers import retry_after
+from connectors.typed import typed
 from models.clock import Clock
 
 TOKEN_HOST, TOKEN_PATH = "api.amazon.com", b"/auth/o2/token"  # an address
@@ -44,6 +46,12 @@ class Credentials(BaseModel):
     @property
     def sold_in(self) -> Marketplace:
         return MARKETPLACES[self.marketplace]
+
+
+class _Granted(msgspec.Struct, frozen=True):
+    access_token: Annotated[str, msgspec.Meta(pattern=r"^[!-~]+\Z")]  # it goes into a header
+    token_type: Annotated[str, msgspec.Meta(pattern=r"^(?i:bearer)\Z")]
+    expires_in: Annotated[int, msgspec.Meta(gt=0)]  # seconds
 
 
 class LwaToken(httpx.Auth):
@@ -89,34 +97,34 @@ class LwaToken(httpx.Auth):
             return self._token
 
     def _renew(self, request: httpx.Request) -> Flow:
-        asked = self._clock.now()
-        response = yield httpx.Request(
-            "POST",
-            token_address(request.url),
-            headers={"Content-Type": "application/x-www-form-urlencoded;charset=UTF-8"},
-            content=urlencode(self._form()).encode(),
-            extensions=request.extensions,  # its timeouts
-        )
-        data = parse(response.read())
-        token, seconds = _granted(data) if response.status_code == httpx.codes.OK else ("", 0)
-        if not token:
-            self._refuse(response, data)
-        self._token, self._ends = token, asked + timedelta(seconds=seconds)
-
-    def _form(self) -> dict[str, str]:
-        known = self._credentials
-        return {
+        asked, known = self._clock.now(), self._credentials
+        form = {
             "grant_type": "refresh_token",
             "refresh_token": known.refresh_token.get_secret_value(),
             "client_id": known.client_id,
             "client_secret": known.client_secret.get_secret_value(),
         }
+        response = yield httpx.Request(
+            "POST",
+            token_address(request.url),
+            headers={"Content-Type": "application/x-www-form-urlencoded;charset=UTF-8"},
+            content=urlencode(form).encode(),
+            extensions=request.extensions,  # its timeouts
+        )
+        granted = self._granted(response, parse(response.read()))
+        self._token, self._ends = granted.access_token, asked + timedelta(seconds=granted.expires_in)
 
-    def _refuse(self, response: httpx.Response, data: Any) -> None:
+    def _granted(self, response: httpx.Response, data: Any) -> _Granted:
         """Nothing of the caller's request has left: no answer to a renewal leaves a doubt about it."""
-        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        status = response.status_code
+        if status == httpx.codes.TOO_MANY_REQUESTS:
             raise Throttled("429", retry_after=retry_after(response.headers, self._clock))
-        raise login_error(response.status_code, data) or NotSent("login", f"HTTP {response.status_code}")
+        if refused := login_error(status, data):
+            raise refused
+        try:
+            return typed(data if status == httpx.codes.OK else None, _Granted)
+        except msgspec.ValidationError:
+            raise NotSent("login", f"HTTP {status}") from None
 
 
 def token_address(url: httpx.URL) -> httpx.URL:
@@ -126,13 +134,3 @@ def token_address(url: httpx.URL) -> httpx.URL:
     path = url.raw_path.split(b"?")[0]
     folder = next((path.partition(root)[0] for root in ROOTS if root in path), b"")
     return url.copy_with(raw_path=folder + TOKEN_PATH)
-
-
-def _granted(data: Any) -> tuple[str, int]:
-    """Empty where it is not the documented answer."""
-    if not isinstance(data, dict) or str(data.get("token_type", "")).lower() != "bearer":
-        return "", 0
-    token, seconds = data.get("access_token"), data.get("expires_in")
-    if not isinstance(token, str) or not isinstance(seconds, int) or seconds <= 0:
-        return "", 0
-    return (token, seconds) if all("!" <= sign <= "~" for sign in token) else ("", 0)  # it goes into a header

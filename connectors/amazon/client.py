@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Literal
 from urllib.parse import quote
 
 import msgspec
 
+from connectors.addresses import Addresses
 from connectors.amazon.attributes import Tongue
 from connectors.amazon.auth import Credentials
 from connectors.amazon.definitions import Definitions
 from connectors.amazon.errors import ERROR, TOO_LARGE, Issue, Resting, ours, refused_for
-from connectors.amazon.feeds import BYTES, DONE, OVER, Feeds, Report, halves, message
+from connectors.amazon.feeds import OVER, Feed, Feeds, Report, message
 from connectors.contract import Seller
-from connectors.errors import Conflict, ConnectorError, NotSent, Refused, Throttled, Unanswered, problem_of
+from connectors.errors import Conflict, ConnectorError, NotSent, Refused, Unanswered, problem_of
+from connectors.results import judged, one_by_one, result_of
 from connectors.transport import Reply, Session
 from models.change import Change, Kind
 from models.listing import FACETS, Facets, Problem, Remote, facet_hash
@@ -26,10 +26,11 @@ from models.value import replace
 ITEMS = "listings/2021-08-01/items"
 PAGE, LAST = 20, 1_000  # no search pages beyond that many results
 FEED_FROM = 200  # changes that are worth a feed: singly they take forty seconds, a feed takes minutes
-FEED_AGAIN = timedelta(minutes=2)  # until another feed may be made
 READ = "summaries,attributes,issues"
 HIDES, FEED = "hide", "feed"
 HIDING = (Kind.DELIST, Kind.CLOSE)
+
+Body = dict[str, Any]
 
 
 class _Submission(msgspec.Struct, frozen=True, rename="camel"):
@@ -53,24 +54,15 @@ class _Item(msgspec.Struct, frozen=True):
     attributes: dict[str, Any] = {}
     issues: list[Issue] = []
 
-
-class _Pagination(msgspec.Struct, frozen=True, rename="camel"):
-    next_token: str = ""
+    @property
+    def errors(self) -> list[Issue]:
+        return [issue for issue in self.issues if issue.severity == ERROR]
 
 
 class _Found(msgspec.Struct, frozen=True, rename="camel"):
     number_of_results: int
     items: list[_Item]
-    pagination: _Pagination = _Pagination()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Submission:
-    """One change as it goes out; `proof` is what a later read must show."""
-
-    change: Change
-    body: dict[str, Any]
-    proof: str
+    pagination: dict[str, str] = {}
 
 
 class AmazonClient:
@@ -78,7 +70,8 @@ class AmazonClient:
         self._session = session
         self._known: Credentials = session.credentials
         self._here = self._known.sold_in
-        self._tongue = Tongue(marketplace=self._here, picture=self._known.picture)
+        self._items_of_seller = f"{ITEMS}/{self._known.seller_id}"
+        self._tongue = Tongue(marketplace=self._here, pictures=Addresses("", self._known.picture))
         self._definitions, self._feeds = Definitions(session), Feeds(session)
 
     def check(self) -> Seller:
@@ -88,30 +81,32 @@ class AmazonClient:
         return Seller(id=f"{known.seller_id}/{known.marketplace}", name=f"{known.seller_id} ({known.marketplace})")
 
     def push(self, changes: Sequence[Change]) -> list[Result]:
-        ready, results = self._ready(changes)
-        return results + (self._fed(ready) if len(ready) >= FEED_FROM else self._singly(ready))
+        bodies, settled = self._bodies(changes)
+        ready = [change for change in changes if change.key in bodies]
+        if len(ready) >= FEED_FROM:
+            return settled + self._fed(ready, bodies)
+        return settled + one_by_one(ready, lambda change: self._submit(change, bodies[change.key]), self._judged)
 
     def preview(self, change: Change) -> Problem | None:
         """What Amazon would say of a new listing; nothing is kept there. The engine never asks: this is for a person.
 
         Raises where it says neither yes nor no.
         """
-        submission = self._submission(change, None)
-        reply = self._write(submission, {"mode": "VALIDATION_PREVIEW"})
+        reply = self._write(change.key, self._body(change), mode="VALIDATION_PREVIEW")
         answer = reply.read(_Submission)
         if answer.status == "ACCEPTED":
             raise reply.other_shape("a preview", reply.data)
         return None if answer.status == "VALID" else problem_of(refused_for(answer.issues))
 
     def poll(self, pending: Sequence[Result]) -> list[Result]:
-        fed: dict[str, list[Result]] = {}
+        by_feed: dict[str, list[Result]] = {"": []}
         for result in pending:
-            if result.handle.startswith(FEED):
-                fed.setdefault(result.handle.split(" ")[1], []).append(result)
-        rest = [result for result in pending if not result.handle.startswith(FEED)]
-        there = {item.sku: item for item in self._items([result.key for result in rest])}
-        results = [self._verdict(result, there.get(result.key)) for result in rest]
-        return results + [r for feed, those in fed.items() for r in self._poll_feed(feed, those)]
+            feed = result.handle.split(" ")[1] if result.handle.startswith(FEED) else ""
+            by_feed.setdefault(feed, []).append(result)
+        single = by_feed.pop("")
+        there = {item.sku: item for item in self._items([result.key for result in single])}
+        results = [self._verdict(result, there.get(result.key)) for result in single]
+        return results + [r for feed, those in by_feed.items() for r in self._poll_feed(feed, those)]
 
     def fetch(self, keys: Sequence[str]) -> list[Remote]:
         return [self._remote(item) for item in self._items(keys)]
@@ -123,7 +118,8 @@ class AmazonClient:
         since = ""
         while True:
             begun, came, total = since, 0, 0
-            for found in self._pages(_from(since)):
+            asked = {"sortBy": "createdDate", "sortOrder": "ASC"} | ({"createdAfter": since} if since else {})
+            for found in self._pages(asked):
                 came, total = came + len(found.items), found.number_of_results
                 since = max([since, *(s.created_date for item in found.items for s in item.summaries)])
                 yield [self._remote(item) for item in found.items if item.sku not in seen]
@@ -135,121 +131,80 @@ class AmazonClient:
 
     # Writing
 
-    def _ready(self, changes: Sequence[Change]) -> tuple[list[Submission], list[Result]]:
-        """What can be sent, and what is settled without. Nothing was sent yet, whatever goes wrong here."""
+    def _bodies(self, changes: Sequence[Change]) -> tuple[dict[str, Body], list[Result]]:
+        """What can be sent, by key, and what is settled without. Nothing was sent yet, whatever goes wrong here."""
+        bodies: dict[str, Body] = {}
+        settled: list[Result] = []
         try:
             there = {item.sku: item for item in self._items([c.key for c in changes if c.kind in HIDING])}
-            ready, results = [], []
             for change in changes:
                 if change.kind in HIDING and change.key not in there:
-                    results.append(_result(change.key, Outcome.ACKNOWLEDGED))
+                    settled.append(result_of(change, Outcome.ACKNOWLEDGED))
                     continue
                 try:
-                    ready.append(self._submission(change, there.get(change.key)))
+                    bodies[change.key] = self._body(change, there.get(change.key))
                 except Refused as error:
-                    results.append(_result(change.key, Outcome.REJECTED, error))
+                    settled.append(self._judged(change, error))
         except Unanswered as error:
             raise NotSent(error.code, error.words) from None
-        return ready, results
+        return bodies, settled
 
-    def _submission(self, change: Change, there: _Item | None) -> Submission:
+    def _body(self, change: Change, there: _Item | None = None) -> Body:
+        """Of a call, or of a message in a feed."""
         if there is not None:
-            product_type = next((s.product_type for s in self._summaries(there)), "PRODUCT")
+            summary = self._summary(there)
             patches = self._tongue.withdrawal(there.attributes, self._session.clock.now())
-            return Submission(change=change, body={"productType": product_type, "patches": patches}, proof=HIDES)
-        listing, creates = change.listing, change.kind is Kind.CREATE
+            return {"productType": summary.product_type if summary else "PRODUCT", "patches": patches}
+        listing, facets, creates = change.listing, _facets(change), change.kind is Kind.CREATE
         if listing["price"]["currency"] != self._here.currency:
             raise ours("wrong-currency", self._here.currency)
-        offered = {"price", "stock"} if change.kind is Kind.RELIST else set()
-        facets = FACETS if creates else tuple(f for f in FACETS if f in {*change.facets, *offered})
+        product_type = listing["content"]["product_type"]
         attributes = self._tongue.attributes(listing, facets)
-        body: dict[str, Any] = {"productType": listing["content"]["product_type"]}
-        self._definitions.check(body["productType"], attributes, whole=creates)
+        self._definitions.check(product_type, attributes, whole=creates)
         if creates:
-            body |= {"requirements": "LISTING", "attributes": attributes}
-        else:
-            body |= {"patches": self._tongue.patches(listing, facets)}
-        return Submission(change=change, body=body, proof=_proof(listing, facets))
+            return {"productType": product_type, "requirements": "LISTING", "attributes": attributes}
+        return {"productType": product_type, "patches": self._tongue.patches(attributes, facets)}
 
-    def _singly(self, ready: Sequence[Submission]) -> list[Result]:
-        """Once something was written an error speaks of its own change alone, and the rest waits."""
-        results: list[Result] = []
-        for number, submission in enumerate(ready):
-            try:
-                results.append(self._submit(submission))
-            except (Refused, Conflict, Unanswered) as error:
-                results.append(self._judged(submission.change, error))
-            except ConnectorError as error:
-                if number == 0:
-                    raise
-                return results + [self._judged(rest.change, error) for rest in ready[number:]]
-        return results
-
-    def _submit(self, submission: Submission) -> Result:
-        reply, key = self._write(submission, {}), submission.change.key
+    def _submit(self, change: Change, body: Body) -> Result:
+        reply = self._write(change.key, body)
         answer = reply.read(_Submission)
-        if answer.sku != key:
+        if answer.sku != change.key:
             raise Unanswered("other-sku", answer.sku)
         if answer.status == "VALID":
             raise reply.other_shape("a submission", reply.data)
         if answer.status == "INVALID":
-            error = refused_for(answer.issues)
-            self._session.heard("issues", error)
-            return self._judged(submission.change, error)
-        return replace(_result(key, Outcome.ACCEPTED), handle=submission.proof)
+            raise self._heard(answer.issues)
+        return _accepted(change, _proof(change))
 
-    def _write(self, submission: Submission, more: dict[str, str]) -> Reply:
+    def _write(self, key: str, body: Body, **more: str) -> Reply:
         """By SKU, so that sent twice it is still one listing."""
-        method = "PATCH" if "patches" in submission.body else "PUT"
-        return self._session.call(
-            method.lower(),
-            method,
-            self._path(submission.change.key),
-            json=submission.body,
-            params=self._asked({"includedData": "issues", **more}),
-            repeatable=True,
-        )
+        method = "PATCH" if "patches" in body else "PUT"
+        asked = self._asked(includedData="issues", **more)
+        return self._session.call(method.lower(), method, self._path(key), json=body, params=asked, repeatable=True)
+
+    def _heard(self, issues: Sequence[Issue]) -> ConnectorError:
+        """Why a listing was not taken, inside an answer that is a success."""
+        error = refused_for(issues)
+        self._session.heard("issues", error)
+        return error
 
     def _judged(self, change: Change, error: ConnectorError) -> Result:
         """An update of what is not there is looked up: deleted there, it must not come back by itself."""
         if isinstance(error, Resting) and change.kind is not Kind.CREATE:
-            return _result(change.key, Outcome.UNKNOWN, error)
-        if isinstance(error, Refused):
-            return self._refused(change.key, error)
-        doubtful = isinstance(error, Unanswered | Conflict)
-        return _result(change.key, Outcome.UNKNOWN if doubtful else Outcome.DEFERRED, error)
-
-    def _refused(self, key: str, error: ConnectorError) -> Result:
-        if isinstance(error, Resting):
-            return replace(
-                _result(key, Outcome.DEFERRED, error),
-                until=self._session.clock.now() + timedelta(seconds=error.seconds),
-            )
-        return _result(key, Outcome.REJECTED, error)
+            return result_of(change, Outcome.UNKNOWN, error)
+        return judged(change, error, self._session.clock.now())
 
     # Feeds
 
-    def _fed(self, ready: Sequence[Submission]) -> list[Result]:
-        document = self._feeds.document(message(n, s.change.key, s.body) for n, s in enumerate(ready, 1))
-        if len(document) > BYTES and len(ready) > 1:
-            return [result for half in halves(ready) for result in self._fed(half)]
+    def _fed(self, ready: Sequence[Change], bodies: dict[str, Body]) -> list[Result]:
         try:
-            uploaded = self._feeds.upload(document)
+            feed = self._feeds.send(message(n, change.key, bodies[change.key]) for n, change in enumerate(ready, 1))
         except ConnectorError as error:
             if error.code == TOO_LARGE and len(ready) > 1:
-                return [result for half in halves(ready) for result in self._fed(half)]
-            unsent = NotSent(error.code, error.words) if isinstance(error, Unanswered | Conflict) else error
-            return [self._judged(submission.change, unsent) for submission in ready]
-        try:
-            feed = self._feeds.begin(uploaded)
-        except Throttled as error:
-            until = self._session.clock.now() + FEED_AGAIN
-            return [replace(_result(s.change.key, Outcome.DEFERRED, error), until=until) for s in ready]
-        except ConnectorError as error:
-            return [self._judged(submission.change, error) for submission in ready]
-        handles = [f"{FEED} {feed} {number} {submission.proof}" for number, submission in enumerate(ready, 1)]
-        accepted = [_result(submission.change.key, Outcome.ACCEPTED) for submission in ready]
-        return [replace(result, handle=handle) for result, handle in zip(accepted, handles, strict=True)]
+                half = len(ready) // 2
+                return self._fed(ready[:half], bodies) + self._fed(ready[half:], bodies)
+            return [self._judged(change, error) for change in ready]
+        return [_accepted(change, f"{FEED} {feed} {n} {_proof(change)}") for n, change in enumerate(ready, 1)]
 
     def _poll_feed(self, feed_id: str, pending: Sequence[Result]) -> list[Result]:
         try:
@@ -259,24 +214,18 @@ class AmazonClient:
         if feed.processing_status not in OVER:
             return list(pending)
         if feed.processing_status == "CANCELLED":  # only ever before it was begun
-            return [_result(result.key, Outcome.DEFERRED) for result in pending]
-        finished = feed.processing_status == DONE
-        if not feed.result_feed_document_id:
-            doubt = Unanswered(feed.processing_status)
-            return [_to_be_shown(r) if finished else _result(r.key, Outcome.UNKNOWN, doubt) for r in pending]
+            return [result_of(result, Outcome.DEFERRED) for result in pending]
         report = self._feeds.report(feed)
-        return [self._reported(result, report, finished=finished) for result in pending]
+        return [self._reported(result, feed, report) for result in pending]
 
-    def _reported(self, result: Result, report: Report, *, finished: bool) -> Result:
+    def _reported(self, result: Result, feed: Feed, report: Report) -> Result:
         """A report says what was refused; what was taken must still be seen."""
-        errors = report.errors(int(result.handle.split(" ")[2]))
-        own = [issue for issue in errors if issue.message_id]
-        if own or (errors and report.summary.messages_accepted == 0):
-            error = refused_for(own or errors)
-            self._session.heard("issues", error)
-            return self._refused(result.key, error)
-        if errors or not finished:
-            return _result(result.key, Outcome.UNKNOWN, Unanswered("feed", "; ".join(e.message for e in errors)))
+        own, whole = report.errors(int(result.handle.split(" ")[2]))
+        if own or (whole and report.summary.messages_accepted == 0):
+            return judged(result, self._heard(own or whole), self._session.clock.now())
+        if whole or feed.processing_status == "FATAL":
+            doubt = Unanswered("feed", "; ".join(issue.message for issue in whole))
+            return result_of(result, Outcome.UNKNOWN, doubt)
         return _to_be_shown(result)
 
     # Reading
@@ -288,9 +237,7 @@ class AmazonClient:
         if there is None or remote is None or not _shows(remote, result.handle):
             return result  # it may take hours; after a day the engine looks it up
         if remote.status == "rejected":
-            error = refused_for(there.issues)
-            self._session.heard("issues", error)
-            return self._refused(result.key, error)
+            return judged(result, self._heard(there.issues), self._session.clock.now())
         if remote.status == "hidden":  # by somebody's hand: the look-up knows whether this change was to show it
             return replace(result, outcome=Outcome.UNKNOWN)
         return _done(result, remote) if remote.status == "live" else result
@@ -299,56 +246,55 @@ class AmazonClient:
         """Twenty in one search; a comma would part a SKU in two there, so such a one is asked for alone."""
         wanted = list(dict.fromkeys(keys))
         listed = [key for key in wanted if "," not in key]
-        parts = [listed[start : start + PAGE] for start in range(0, len(listed), PAGE)]
-        asked = [{"identifiers": ",".join(part), "identifiersType": "SKU"} for part in parts]
-        found = [item for one in asked for page in self._pages(one) for item in page.items if item.sku in wanted]
+        parts = [",".join(listed[start : start + PAGE]) for start in range(0, len(listed), PAGE)]
+        pages = (page for part in parts for page in self._pages({"identifiers": part, "identifiersType": "SKU"}))
+        found = [item for page in pages for item in page.items if item.sku in wanted]
         return found + [item for key in wanted if "," in key for item in self._one(key)]
 
     def _one(self, key: str) -> list[_Item]:
         try:
-            params = self._asked({"includedData": READ})
-            return [self._session.call("get", "GET", self._path(key), params=params).read(_Item)]
+            return [
+                self._session.call("get", "GET", self._path(key), params=self._asked(includedData=READ)).read(_Item)
+            ]
         except Conflict:
             return []
 
     def _pages(self, asked: dict[str, str]) -> Iterator[_Found]:
         """Ends where no next page is named, which must not be before all were shown that one search can show."""
         seen: set[str] = set()
-        token: dict[str, str] = {}
         tokens: set[str] = set()
-        while True:
-            found = self._search({"pageSize": str(PAGE), "includedData": READ, **asked, **token})
+        token = ""
+        while token not in tokens:
+            tokens.add(token)
+            page = {"pageSize": str(PAGE), "includedData": READ} | ({"pageToken": token} if token else {})
+            found = self._search(asked | page)
             skus = [item.sku for item in found.items]
             if seen.intersection(skus) or len(set(skus)) < len(skus):
                 raise Unanswered("page-repeated", skus[0])
             seen.update(skus)
-            following = found.pagination.next_token
-            if not following and len(seen) < min(found.number_of_results, LAST):
+            token = found.pagination.get("nextToken", "")
+            if not token and len(seen) < min(found.number_of_results, LAST):
                 raise Unanswered("page-missing", f"{len(seen)}/{found.number_of_results}")
             yield found
-            if not following:
+            if not token:
                 return
-            if following in tokens:
-                raise Unanswered("repeated-token")
-            tokens.add(following)
-            token = {"pageToken": following}
+        raise Unanswered("repeated-token")
 
     def _search(self, asked: dict[str, str]) -> _Found:
-        path = f"{ITEMS}/{self._known.seller_id}"
-        return self._session.call("search", "GET", path, params=self._asked(asked)).read(_Found)
+        return self._session.call("search", "GET", self._items_of_seller, params=self._asked(**asked)).read(_Found)
 
-    def _asked(self, more: dict[str, str]) -> dict[str, str]:
+    def _asked(self, **more: str) -> dict[str, str]:
         return {"marketplaceIds": self._here.id, "issueLocale": self._here.language, **more}
 
     def _path(self, key: str) -> str:
-        return f"{ITEMS}/{self._known.seller_id}/{quote(key, safe='')}"
+        return f"{self._items_of_seller}/{quote(key, safe='')}"
 
-    def _summaries(self, item: _Item) -> list[_Summary]:
-        return [summary for summary in item.summaries if summary.marketplace_id == self._here.id]
+    def _summary(self, item: _Item) -> _Summary | None:
+        """None where it is so new that the catalogue does not have it yet."""
+        return next((summary for summary in item.summaries if summary.marketplace_id == self._here.id), None)
 
     def _remote(self, item: _Item) -> Remote:
-        """Without a summary it is so new that the catalogue does not have it yet."""
-        summary = next(iter(self._summaries(item)), None)
+        summary = self._summary(item)
         facets = self._tongue.facets(item.attributes, summary.product_type if summary else "")
         return Remote(
             key=item.sku,
@@ -356,7 +302,7 @@ class AmazonClient:
             status=self._status(item, summary, facets),
             revision=summary.last_updated_date if summary else "",
             facets=facets,
-            words="; ".join(issue.message for issue in item.issues if issue.severity == ERROR),
+            words="; ".join(issue.message for issue in item.errors),
         )
 
     def _status(
@@ -367,35 +313,41 @@ class AmazonClient:
             return "pending"
         if self._tongue.ended(item.attributes, self._session.clock.now()):
             return "hidden"
-        if any(issue.severity == ERROR for issue in item.issues):
+        if item.errors:
             return "rejected"
         return "live" if "BUYABLE" in summary.status or facets["stock"]["quantity"] == 0 else "pending"
 
 
-def _from(since: str) -> dict[str, str]:
-    return {"sortBy": "createdDate", "sortOrder": "ASC", **({"createdAfter": since} if since else {})}
-
-
-def _result(key: str, outcome: Outcome, error: ConnectorError | None = None) -> Result:
-    return Result(key=key, outcome=outcome, remote_id=key, problem=problem_of(error) if error else None)
+def _accepted(change: Change, handle: str) -> Result:
+    return Result(key=change.key, outcome=Outcome.ACCEPTED, remote_id=change.key, handle=handle)
 
 
 def _done(result: Result, remote: Remote | None) -> Result:
-    return replace(_result(result.key, Outcome.ACKNOWLEDGED), revision=remote.revision if remote else "")
+    return replace(result_of(result, Outcome.ACKNOWLEDGED), revision=remote.revision if remote else "")
 
 
 def _to_be_shown(result: Result) -> Result:
     """The feed is over: from here on the listing itself is asked."""
-    return replace(_result(result.key, Outcome.ACCEPTED), handle=result.handle.split(" ")[3])
+    return replace(result, handle=result.handle.split(" ")[3])
 
 
-def _proof(listing: Facets, facets: Sequence[str]) -> str:
-    """What a later read must show, short enough to be kept: which facets, and their hash."""
-    return f"{','.join(facets)}:{facet_hash({facet: listing[facet] for facet in facets})}"
+def _facets(change: Change) -> Sequence[str]:
+    """What is sent of it; a relist needs a new offer, because the old one has ended."""
+    offered = ("price", "stock") if change.kind is Kind.RELIST else ()
+    return FACETS if change.kind is Kind.CREATE else [f for f in FACETS if f in (*change.facets, *offered)]
+
+
+def _proof(change: Change) -> str:
+    """What a later read must show, short enough to be kept."""
+    return HIDES if change.kind in HIDING else _hashed(change.listing, _facets(change))
+
+
+def _hashed(facets: Facets, names: Sequence[str]) -> str:
+    return f"{','.join(names)}:{facet_hash({name: facets[name] for name in names})}"
 
 
 def _shows(remote: Remote, proof: str) -> bool:
     """After a crash the handle may say nothing of the facets: then the status alone decides."""
     facets, colon, _ = proof.partition(":")
     names = facets.split(",")
-    return not colon or not set(names) <= set(FACETS) or _proof(remote.facets, names) == proof
+    return not colon or not set(names) <= set(FACETS) or _hashed(remote.facets, names) == proof

@@ -15,32 +15,13 @@ from connectors.transport import Session
 PATH = "definitions/2020-09-01/productTypes"
 
 
-class _Link(msgspec.Struct, frozen=True):
-    resource: str
-
-
-class _Schema(msgspec.Struct, frozen=True):
-    link: _Link
-    checksum: str
-
-
-class _Version(msgspec.Struct, frozen=True):
-    version: str
-
-
-class _Definition(msgspec.Struct, frozen=True, rename="camel"):
-    product_type: str
-    product_type_version: _Version
-    schema: _Schema
-
-
 class Definitions:
     """Kept for one run, by type and version: Amazon changes them on any day."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._known: Credentials = session.credentials
-        self._versions: dict[str, tuple[str, str]] = {}  # type -> (version, address of its schema)
+        self._current: dict[str, tuple[str, str]] = {}  # by type: its version, and where its schema lies
         self._schemas: dict[tuple[str, str], dict[str, Any]] = {}
 
     def check(self, product_type: str, attributes: dict[str, Any], *, whole: bool) -> None:
@@ -49,42 +30,39 @@ class Definitions:
         if not whole:
             schema = {name: schema[name] for name in ("$defs", "properties", "additionalProperties") if name in schema}
         errors = sorted(_validator()(schema).iter_errors(attributes), key=lambda error: list(map(str, error.path)))
-        if errors:
-            first = errors[0]
-            name = str(first.path[0]) if first.path else _named(first.message, first.validator)
-            raise ours("definition", first.message, MEANINGS.field(name))
+        for first in errors[:1]:
+            raise ours("definition", first.message, MEANINGS.field(_attribute(first)))
 
     def _schema(self, product_type: str) -> dict[str, Any]:
-        if product_type not in self._versions:
-            self._versions[product_type] = self._version(product_type)
-        version, address = self._versions[product_type]
+        if product_type not in self._current:
+            self._current[product_type] = self._version(product_type)
+        version, address = self._current[product_type]
         if (product_type, version) not in self._schemas:
-            reply = self._session.call("schema", "GET", address)
-            self._schemas[product_type, version] = reply.read(dict[str, Any])
+            schema = self._session.call("schema", "GET", address).read(dict[str, Any])
+            self._schemas[product_type, version] = schema
         return self._schemas[product_type, version]
 
     def _version(self, product_type: str) -> tuple[str, str]:
-        here = self._known.sold_in
         asked = {
-            "marketplaceIds": here.id,
+            "marketplaceIds": self._known.sold_in.id,
             "sellerId": self._known.seller_id,
             "requirements": "LISTING",
             "requirementsEnforced": "ENFORCED",
-            "locale": here.language,
+            "locale": self._known.sold_in.language,
         }
         try:
             reply = self._session.call("definition", "GET", f"{PATH}/{product_type}", params=asked)
         except (Refused, Conflict):
             raise ours("product-type", product_type) from None
-        found = reply.read(_Definition)
-        if found.product_type != product_type:
+        if reply.text("productType") != product_type:
             raise reply.other_shape("the product type asked for", reply.data)
-        return found.product_type_version.version, found.schema.link.resource
+        return reply.text("productTypeVersion", "version"), reply.text("schema", "link", "resource")
 
 
-def _named(message: str, validator: Any) -> str:
-    """The attribute that is lacking: such an error has no path of its own."""
-    return message.split("'")[1] if validator == "required" else ""
+def _attribute(error: Any) -> str:
+    """The one it speaks of; one that is lacking has no path of its own."""
+    lacking = error.message.split("'")[1] if error.validator == "required" else ""
+    return str(error.path[0]) if error.path else lacking
 
 
 @cache

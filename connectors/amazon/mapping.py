@@ -9,25 +9,46 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from connectors.amazon.categories import ALCOHOL, PRODUCT_TYPES
 from connectors.amazon.marketplaces import CURRENCIES, DECIMALS, money_text
 from connectors.contract import Policy
-from connectors.problems import amiss, missing, missing_english, too_long, unmapped, wrong_currency
-from models.catalogue import English, Image, Money, is_gtin
+from connectors.pictures import MEGABYTE, PictureRule
+from connectors.problems import (
+    amiss,
+    elsewhere,
+    forbidden,
+    ill_sized,
+    missing,
+    missing_english,
+    too_long,
+    too_many_bytes,
+    unmapped,
+    wrong_currency,
+)
+from connectors.prose import one_line
+from models.catalogue import English, Money, is_gtin
 from models.listing import Facets, Item, Listing, Problem, Unlistable
-from models.text import Text, fold, nfc, number
+from models.text import fold, nfc, number
 
 TITLE = "Amazon"
 VERSION = 1
-MAX_SKU, MAX_TITLE, MAX_BRAND, MAX_BULLET, MAX_BULLETS = 40, 75, 100, 600, 10
+ALCOHOL_SETS = {14, 15}
+ALCOHOL = elsewhere("alcohol", "Đồ uống có cồn không đăng lên Amazon được.", "Alcohol cannot be listed on Amazon.")
+# By product set: food and drink. A narrower type asks for attributes that no record here holds.
+PRODUCT_TYPES: dict[int, str] = dict.fromkeys((*range(1, 14), 16, 17), "GROCERY")
+MAX_SKU, MAX_TITLE, MAX_BRAND, MAX_BULLET = 40, 75, 100, 600
 MAX_DESCRIPTION = 10_000  # bytes
 MAX_STOCK = 2**31 - 1
-MAX_IMAGES, IMAGE_BYTES, IMAGE_TYPES, SIDES = 9, 10 * 1024 * 1024, ("image/jpeg", "image/png"), range(500, 10_001)
+PICTURES = PictureRule(most=9, size=10 * MEGABYTE, sides=range(500, 10_001), longer=True)
 BANNED = "!$?_{}^¬¦"
 TWICE = 2  # a word of a title may come as often as that
 LESSER = {"a", "an", "and", "by", "for", "from", "in", "of", "or", "the", "to", "with"}  # these may come more often
 MEASURE = re.compile(r"(?<![\d.,])(\d+(?:[.,]\d+)?)\s*(kg|g|gr|gram|ml|l|lít)\b", re.IGNORECASE)
-UNITS = {"kg": ("kg", "Gram", 1000), "l": ("L", "Milliliter", 1000), "ml": ("ml", "Milliliter", 1)}
+UNITS = {  # as a pack has it -> for buyers abroad, of Amazon's, how many of these
+    "kg": ("kg", "Gram", 1000),
+    **dict.fromkeys(("g", "gr", "gram"), ("g", "Gram", 1)),
+    "ml": ("ml", "Milliliter", 1),
+    **dict.fromkeys(("l", "lít"), ("L", "Milliliter", 1000)),
+}
 SHELF_LIFE = re.compile(r"(\d{1,4})\s*(ngày|tuần|tháng|năm|days?|weeks?|months?|years?)", re.IGNORECASE)
 DAYS = {"ng": 1, "da": 1, "tu": 7, "we": 7, "th": 30, "mo": 30, "nă": 365, "ye": 365}
 BARCODES = {8: "ean", 12: "upc", 13: "ean", 14: "gtin"}
@@ -36,7 +57,7 @@ Attributes = dict[str, list[dict[str, Any]]]
 
 
 def project(item: Item, policy: Policy) -> Listing | Unlistable:
-    problems = [*_policy_problems(item), *_offer_problems(item), *_picture_problems(item)]
+    problems = [*_policy_problems(item), *_offer_problems(item), *PICTURES.problems(item)]
     if item.english is None or not item.english.name or not item.english.description:
         return Unlistable(key=item.sku, problems=(*problems, missing_english(TITLE)))
     attributes = _attributes(item, item.english)
@@ -47,78 +68,60 @@ def project(item: Item, policy: Policy) -> Listing | Unlistable:
         "content": {"product_type": PRODUCT_TYPES[item.set_no or 0], "attributes": attributes},
         "price": _price(item),
         "stock": {"quantity": item.stock},
-        "images": _pictures(item.images),
+        "images": PICTURES.usable(item),
     }
     return Listing(key=item.sku, facets=facets)
 
 
 def _attributes(item: Item, english: English) -> Attributes:
     """Without marketplace and language, which the account adds."""
-    days = shelf_days(item.shelf_life)
+    measure, unit, count = measured(item.pack)
     single: dict[str, Any] = {
-        "item_name": {"value": _title(item, english)},
-        "brand": {"value": _line(item.brand or item.producer.legal_name)},
-        "manufacturer": {"value": _line(item.producer.legal_name)},
+        "item_name": {"value": _title(english.name, measure)},
+        "brand": {"value": one_line(item.brand or item.producer.legal_name)},
+        "manufacturer": {"value": one_line(item.producer.legal_name)},
         "product_description": {"value": _description(english)},
         "country_of_origin": {"value": "VN"},
         "condition_type": {"value": "new_new"},
         "supplier_declared_dg_hz_regulation": {"value": "not_applicable"},
         "is_expiration_dated_product": {"value": True},
         "product_expiration_type": {"value": "Shelf Life"},
-        "fc_shelf_life": {"value": days, "unit": "days"},
-        "unit_count": _unit_count(item.pack),
+        "fc_shelf_life": {"value": shelf_days(item.shelf_life), "unit": "days"},
+        "unit_count": {"value": count, "type": {"value": unit}},
         **_barcode(item.gtin),
     }
-    found = {name: [value] for name, value in single.items() if value}
-    return found | {"bullet_point": [{"value": line} for line in _bullets(item, english)]}
+    return {name: [value] for name, value in single.items()} | {
+        "bullet_point": [{"value": line} for line in _bullets(item, english)]
+    }
 
 
-def _title(item: Item, english: English) -> str:
+def _title(name: str, measure: str) -> str:
     """With what the pack holds, in letters both tongues share: each pack is a listing of its own."""
-    measure = measure_of(item.pack)
-    return _line(f"{english.name}, {measure}" if measure and measure not in english.name else english.name)
+    return one_line(f"{name}, {measure}" if measure and measure not in name else name)
 
 
 def _description(english: English) -> str:
-    return nfc("\n".join([english.description, *_captioned(english)]))
-
-
-def _captioned(english: English) -> list[str]:
     captions = {"Ingredients": "ingredients", "Storage": "storage", "Directions": "usage", "Warnings": "warnings"}
-    return [f"{caption}: {text}" for caption, name in captions.items() if (text := getattr(english, name))]
+    captioned = [f"{caption}: {text}" for caption, name in captions.items() if (text := getattr(english, name))]
+    return nfc("\n".join([english.description, *captioned]))
 
 
 def _bullets(item: Item, english: English) -> list[str]:
     """A star is words here, and only while its certificate holds."""
     star = f"OCOP {item.certificate.star} star product of Vietnam" if item.certificate else ""
     lines = [star, f"Ingredients: {english.ingredients}" if english.ingredients else "", "Product of Vietnam"]
-    return [_line(line) for line in lines if line]
+    return [one_line(line) for line in lines if line]
 
 
-def _line(text: str) -> str:
-    return nfc(" ".join(text.split()))
-
-
-def _measured(pack: str) -> tuple[Decimal, str] | None:
+def measured(pack: str) -> tuple[str, str, int | float]:
+    """What a pack says in its own tongue, for buyers abroad, and in one of Amazon's units: "1 kg/hũ" -> "1 kg", Gram,
+    1000. One of it, without words, where it does not say."""
     found = MEASURE.search(nfc(pack))
-    if found is None or not Decimal(found[1].replace(",", ".")):
-        return None
-    unit = found[2].lower()
-    return Decimal(found[1].replace(",", ".")), {"lít": "l", "gr": "g", "gram": "g"}.get(unit, unit)
-
-
-def measure_of(pack: str) -> str:
-    """What a pack says in its own tongue, for buyers abroad: "500 g/hũ" -> "500 g"."""
-    measured = _measured(pack)
-    return f"{plain(measured[0])} {UNITS.get(measured[1], (measured[1],))[0]}" if measured else ""
-
-
-def _unit_count(pack: str) -> dict[str, Any]:
-    measured = _measured(pack)
-    if measured is None:
-        return {"value": 1, "type": {"value": "Count"}}
-    _, name, times = UNITS.get(measured[1], ("g", "Gram", 1))
-    return {"value": plain(measured[0] * times), "type": {"value": name}}
+    amount = Decimal(found[1].replace(",", ".")) if found else Decimal()
+    if not found or not amount:
+        return "", "Count", 1
+    sign, unit, times = UNITS[found[2].lower()]
+    return f"{plain(amount)} {sign}", unit, plain(amount * times)
 
 
 def plain(value: Decimal | float) -> int | float:
@@ -150,19 +153,10 @@ def _price(item: Item) -> dict[str, str]:
     }
 
 
-def _pictures(images: tuple[Image, ...]) -> list[str]:
-    return list(dict.fromkeys(image.sha256 for image in images if _fits(image)))[:MAX_IMAGES]
-
-
-def _fits(image: Image) -> bool:
-    known = image.media_type in IMAGE_TYPES and image.size <= IMAGE_BYTES
-    return known and max(image.width, image.height) in SIDES
-
-
 def _policy_problems(item: Item) -> Iterator[Problem]:
     """Whatever the account's policy says: an exporter's licence for alcohol is beyond this program."""
-    if item.is_alcohol or item.set_no in ALCOHOL:
-        yield NO_ALCOHOL
+    if item.is_alcohol or item.set_no in ALCOHOL_SETS:
+        yield ALCOHOL
     elif item.set_no not in PRODUCT_TYPES:
         yield unmapped(item.set_no)
     if not item.sku:
@@ -174,28 +168,21 @@ def _policy_problems(item: Item) -> Iterator[Problem]:
 
 
 def _text_problems(item: Item, attributes: Attributes) -> Iterator[Problem]:
-    title, brand = attributes["item_name"][0]["value"], attributes["brand"][0]["value"]
-    for field, text, limit in (("name", title, MAX_TITLE), ("brand", brand, MAX_BRAND)):
-        if not text:
-            yield missing(field)
-        if len(text) > limit:
-            yield too_long(field, len(text), limit)
-    if len(attributes["manufacturer"][0]["value"]) > MAX_BRAND:
-        yield too_long("legal_name", len(attributes["manufacturer"][0]["value"]), MAX_BRAND)
+    name, brand, maker, description = (
+        attributes[field][0]["value"] for field in ("item_name", "brand", "manufacturer", "product_description")
+    )
+    texts = [("name", name, MAX_TITLE), ("brand", brand, MAX_BRAND), ("legal_name", maker, MAX_BRAND)]
+    texts += [("ingredients", bullet["value"], MAX_BULLET) for bullet in attributes["bullet_point"]]
+    yield from ill_sized(texts, required=("name", "brand"))
     if not shelf_days(item.shelf_life):  # of food it is always asked for
         yield amiss("shelf-life", "shelf_life", "phải ghi rõ bao nhiêu ngày, tháng hoặc năm",
                     "must say how many days, months or years")  # fmt: skip
-    if found := " ".join(sign for sign in BANNED if sign in title):
-        yield amiss("forbidden", "name", f"chứa ký tự Amazon không nhận: {found}", f"holds what is refused: {found}")
-    if often := [w for w, times in Counter(fold(title).split()).items() if times > TWICE and w not in LESSER]:
+    if found := " ".join(sign for sign in BANNED if sign in name):
+        yield forbidden("name", found, TITLE)
+    if often := [w for w, times in Counter(fold(name).split()).items() if times > TWICE and w not in LESSER]:
         yield amiss("repeated-word", "name", f"lặp từ “{often[0]}” quá hai lần", f"has “{often[0]}” more than twice")
-    if (size := len(attributes["product_description"][0]["value"].encode())) > MAX_DESCRIPTION:
-        most = number(MAX_DESCRIPTION)
-        yield amiss("too-many-bytes", "description", f"dài {number(size)} byte, Amazon chỉ nhận {most}",
-                    f"has {number(size)} bytes, Amazon takes {most}")  # fmt: skip
-    for bullet in attributes["bullet_point"]:
-        if len(bullet["value"]) > MAX_BULLET:
-            yield too_long("ingredients", len(bullet["value"]), MAX_BULLET)
+    if len(description.encode()) > MAX_DESCRIPTION:
+        yield too_many_bytes("description", description, MAX_DESCRIPTION, TITLE)
 
 
 def _offer_problems(item: Item) -> Iterator[Problem]:
@@ -212,24 +199,3 @@ def _offer_problems(item: Item) -> Iterator[Problem]:
 
 def _is_price(price: Money) -> bool:
     return price.amount > 0 and Decimal(money_text(price.amount, price.currency)) == price.amount
-
-
-def _picture_problems(item: Item) -> Iterator[Problem]:
-    if not item.images:
-        yield missing("images")
-    elif not _pictures(item.images):
-        sides = f"{SIDES[0]}–{number(SIDES[-1])}"
-        yield amiss(
-            "no-usable-picture",
-            "images",
-            f"phải có ảnh JPEG hoặc PNG tối đa 10 MB, cạnh dài {sides} điểm ảnh",
-            f"need a JPEG or PNG of at most 10 MB whose longer side has {sides} pixels",
-        )
-
-
-NO_ALCOHOL = Problem(
-    code="alcohol",
-    field="set_no",
-    message=Text("Đồ uống có cồn không đăng lên Amazon được.", "Alcohol cannot be listed on Amazon."),
-    next_step=Text("Bán mặt hàng này ở kênh khác.", "Sell this item elsewhere."),
-)

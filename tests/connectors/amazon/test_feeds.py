@@ -7,7 +7,7 @@ import json
 import httpx
 import pytest
 
-from connectors.amazon import client as module
+from connectors.amazon import client, feeds
 from connectors.errors import ConnectorError
 from models.listing import FACETS
 from models.outcome import Outcome
@@ -20,7 +20,7 @@ RESTRICTED = "Cures everything."
 @pytest.fixture(autouse=True)
 def _small_feeds(monkeypatch):
     """Three changes are many here."""
-    monkeypatch.setattr(module, "FEED_FROM", 3)
+    monkeypatch.setattr(client, "FEED_FROM", 3)
 
 
 def some(count=3, **changes):
@@ -236,6 +236,24 @@ def test_a_feed_that_was_never_made_is_a_doubt(shop):
     assert {r.outcome for r in results} == {Outcome.UNKNOWN}
 
 
+def test_a_look_for_a_lost_feed_that_fails_leaves_the_doubt(shop):
+    """It may have been made: throttling of the look says nothing about it."""
+    made, listed = [], httpx.Response(429, json={"errors": [{"code": "QuotaExceeded", "message": ""}]})
+
+    def lose(request):
+        if request.url.path.endswith("/feeds") and request.method == "POST":
+            made.append(request)
+            raise httpx.ReadTimeout("lost", request=request)
+
+    shop.wire.after = lose
+    shop.wire.before = lambda r: listed if r.method == "GET" and r.url.path.endswith("/feeds") else None
+
+    results = shop.client.push([create(one) for one in some()])
+
+    assert len(made) == 1
+    assert {r.outcome for r in results} == {Outcome.UNKNOWN}
+
+
 def test_an_upload_that_fails_has_changed_nothing(shop):
     def lose(request):
         if request.method == "PUT":
@@ -281,7 +299,7 @@ def test_a_document_that_is_too_large_goes_as_two(shop):
 
 
 def test_a_document_over_ten_mebibytes_is_halved_before_it_is_sent(shop, monkeypatch):
-    monkeypatch.setattr(module, "BYTES", 9_000)
+    monkeypatch.setattr(feeds, "BYTES", 9_000)
 
     results = shop.client.push([create(one) for one in some(8)])
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from connectors.amazon import CONNECTOR
-from connectors.amazon.mapping import measure_of, project, shelf_days
+from connectors.amazon.mapping import measured, project, shelf_days
 from models.catalogue import Money
 from models.listing import Listing, Unlistable, facet_hash
 from tests.connectors.amazon.shop import STAR, USD, dollars, english, image, item, listing
@@ -152,7 +152,7 @@ def test_the_next_step_for_another_currency_is_a_command():
 def test_a_pack_says_how_much_is_in_it(pack, measure, count):
     (unit,) = content(pack=pack)["unit_count"]
 
-    assert measure_of(pack) == measure
+    assert measured(pack) == (measure, count[1], count[0])
     assert (unit["value"], unit["type"]["value"]) == count
 
 

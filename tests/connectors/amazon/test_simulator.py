@@ -11,6 +11,7 @@ from hashlib import md5
 import httpx
 import pytest
 
+from connectors.addresses import Addresses
 from connectors.amazon import CONNECTOR
 from connectors.amazon.attributes import Tongue
 from connectors.amazon.marketplaces import MARKETPLACES
@@ -22,7 +23,7 @@ from tests.connectors.amazon.shop import BASE, HERE, ITEMS, MODELS, create, deli
 
 KEY = "CM-TOMKHO-500G"
 PATH = f"{ITEMS}/{KEY}"
-TONGUE = Tongue(marketplace=MARKETPLACES["US"], picture=Simulator.credentials["picture"])
+TONGUE = Tongue(marketplace=MARKETPLACES["US"], pictures=Addresses("", Simulator.credentials["picture"]))
 FEEDS = "feeds/2021-06-30"
 TYPES = "definitions/2020-09-01/productTypes"
 M = "ATVPDKIKX0DER"
