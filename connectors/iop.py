@@ -142,16 +142,20 @@ class SignedForms(httpx.Auth):
 class Codes:
     """A platform's own codes, and those of the gateway behind them.
 
-    What matches `final` speaks of one product's data: it is refused even where the file lacks it.
+    What matches `final` speaks of one product's data: it is refused even where the file lacks it. `umbrellas` are told
+    apart by the words beside them.
     """
 
     own: Meanings
     final: re.Pattern[str]
+    umbrellas: frozenset[str] = frozenset()
 
     def error(self, code: str, words: str, everything: str = "", field: str = "") -> ConnectorError:
         """`everything` is all that was said, of which `words` are for people."""
         everything = everything or words
-        meaning = self.own.of(code, everything) or GATEWAY.of(code)
+        meaning = self.own.of(code) or GATEWAY.of(code)
+        if meaning is None or code in self.umbrellas:
+            meaning = self.own.of(code, everything) or meaning
         if meaning is None:
             kind = Refused if self.final.fullmatch(code) else Unanswered
             return unlisted(kind(code, words[:WORDS]))

@@ -37,7 +37,6 @@ from models.value import replace
 
 PAGE = 20
 REVIEWED = {"content", "images"}
-DOWN = (Kind.DELIST, Kind.CLOSE)
 ID = re.compile(r"[0-9]{1,19}")
 OFFLINE, ONLINE = "offline", "online"
 
@@ -56,8 +55,8 @@ class AlibabaClient:
 
     def push(self, changes: Sequence[Change]) -> list[Result]:
         """Every change by itself, except what is taken down, which shares a call."""
-        down = [change for change in changes if change.kind in DOWN]
-        parts = [[change] for change in changes if change.kind not in DOWN] + ([down] if down else [])
+        down = [change for change in changes if change.kind in (Kind.DELIST, Kind.CLOSE)]
+        parts = [[change] for change in changes if change not in down] + ([down] if down else [])
         return part_by_part(parts, lambda p: self._take_down(p) if p is down else [self._do(p[0])], self._judged)
 
     def poll(self, pending: Sequence[Result]) -> list[Result]:
@@ -224,11 +223,11 @@ class AlibabaClient:
         number = result.handle or result.remote_id
         reply = self._found("outcome", "/alibaba/icbu/product/status/get/v2", {"product_id": number})
         said = _succeeded(reply).read(Verdict, inside(reply, "data")) if reply else None
-        if said is not None and said.status in ("failed", "draft"):
+        if said and said.status in ("failed", "draft"):
             refused = not_published(said.status_desc or "")
             self._session.heard("outcome", refused)
             return replace(result, outcome=Outcome.REJECTED, problem=problem_of(refused))
-        if said is not None and said.status != ONLINE:
+        if said and said.status != ONLINE:
             return result
         return _standing(result, self._read(number))
 
@@ -305,6 +304,5 @@ def _standing(result: Result, remote: Remote | None) -> Result:
         return replace(result, outcome=Outcome.REJECTED, problem=problem_of(not_published("")))
     if status == "pending":
         return result
-    return replace(
-        result, outcome=Outcome.ACKNOWLEDGED if status == "live" else Outcome.UNKNOWN, remote_id=result.handle
-    )
+    outcome = Outcome.ACKNOWLEDGED if status == "live" else Outcome.UNKNOWN
+    return replace(result, outcome=outcome, remote_id=result.handle)

@@ -14,8 +14,8 @@ from connectors.meanings import WORDS, Meanings
 
 NOT_ONLINE, TIMED_OUT = "E0004", "ServiceTimeout"
 MEANINGS = Meanings.beside(__file__)
-CODES = Codes(own=MEANINGS, final=re.compile(r"4[12]\d\d"))
-UMBRELLAS = {"500", "501", "503", "504", "4108", "4135"}
+UMBRELLAS = frozenset({"500", "501", "503", "504", "4108", "4135"})
+CODES = Codes(own=MEANINGS, final=re.compile(r"4[12]\d\d"), umbrellas=UMBRELLAS)
 
 
 class RowsRefused(Refused):

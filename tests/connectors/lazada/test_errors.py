@@ -70,6 +70,11 @@ def test_umbrella_codes_are_opened_by_their_message(code, message, kind, field):
     assert (type(error), error.field) == (kind, field)
 
 
+@pytest.mark.parametrize(("code", "kind"), [("4134", Refused), ("E0004", Conflict), ("998", Throttled)])
+def test_other_codes_mean_the_same_whatever_is_said(code, kind):
+    assert type(said(code, "outerId already exists, IC_ABILITY_PG_003, negative sellable")) is kind
+
+
 def test_umbrella_codes_are_opened_by_their_detail():
     inactive = said("501", "E501: Update product failed", {"field": "Product", "message": "Category is inactive"})
     mandatory = said("4108", "E500", {"field": "name", "message": "name is mandatory", "code": "X", "odd": 1})
