@@ -38,10 +38,8 @@ class Tongue:
     pictures: Addresses
 
     def attributes(self, listing: Facets, facets: Iterable[str]) -> Attributes:
-        made: Attributes = {}
-        for facet in facets:
-            made |= getattr(self, f"_{facet}")(listing[facet])
-        return made
+        made = (getattr(self, f"_{facet}")(listing[facet]) for facet in facets)
+        return {name: value for attributes in made for name, value in attributes.items()}
 
     def patches(self, made: Attributes, facets: Iterable[str]) -> list[dict[str, Any]]:
         """Every attribute of these facets: what is not there any more is taken away."""
