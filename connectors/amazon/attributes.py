@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from connectors.addresses import Addresses
-from connectors.amazon.mapping import PICTURES, Attributes, plain
+from connectors.amazon.mapping import PICTURES, PRODUCT_TYPES, Attributes, plain
 from connectors.amazon.marketplaces import DECIMALS, Marketplace, money_text
 from models.listing import Facets
 from models.text import nfc
@@ -19,10 +19,8 @@ NOT_ALWAYS = (
     "externally_assigned_product_identifier", "fc_shelf_life", "product_expiration_type",
     "supplier_declared_has_product_identifier_exemption",
 )  # fmt: skip
-CONTENT = (
-    *sorted(SPOKEN), *NOT_ALWAYS, "country_of_origin", "condition_type", "supplier_declared_dg_hz_regulation",
-    "is_expiration_dated_product", "unit_count",
-)  # fmt: skip
+SAID = sorted({name for kind in PRODUCT_TYPES.by_id.values() for name in kind.attributes})
+CONTENT = (*sorted(SPOKEN), *NOT_ALWAYS, *SAID, "is_expiration_dated_product", "unit_count")
 LINKS = ("main_product_image_locator", *(f"other_product_image_locator_{n}" for n in range(1, PICTURES.most)))
 OFFER, LIST_PRICE, STOCK = "purchasable_offer", "list_price", "fulfillment_availability"
 OPTIONAL = {"content": NOT_ALWAYS, "images": LINKS}
@@ -38,10 +36,8 @@ class Tongue:
     pictures: Addresses
 
     def attributes(self, listing: Facets, facets: Iterable[str]) -> Attributes:
-        made: Attributes = {}
-        for facet in facets:
-            made |= getattr(self, f"_{facet}")(listing[facet])
-        return made
+        made = (getattr(self, f"_{facet}")(listing[facet]) for facet in facets)
+        return {name: value for attributes in made for name, value in attributes.items()}
 
     def patches(self, made: Attributes, facets: Iterable[str]) -> list[dict[str, Any]]:
         """Every attribute of these facets: what is not there any more is taken away."""

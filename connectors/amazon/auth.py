@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
@@ -25,7 +26,7 @@ TOKEN_HOST, TOKEN_PATH = "api.amazon.com", b"/auth/o2/token"  # an address
 EARLY = timedelta(seconds=60)
 SIGNED_ADDRESSES = {"upload", "download", "schema"}  # operations whose address is the permission
 AGENT = "CayBeo/1.0 (Language=Python)"
-ROOTS = (b"/listings/2021-08-01", b"/feeds/2021-06-30", b"/definitions/2020-09-01")
+ROOTS = re.compile(rb"/(listings|feeds|definitions)/20\d\d-")  # of the API, each with its version
 
 Flow = Generator[httpx.Request, httpx.Response, None]
 Step = Generator[httpx.Request, httpx.Response, str]
@@ -131,6 +132,5 @@ def token_address(url: httpx.URL) -> httpx.URL:
     """Amazon's own where the account is a live one, else beside the simulated API, in the same folder."""
     if url.host.endswith(".amazon.com"):
         return httpx.URL(scheme="https", host=TOKEN_HOST, raw_path=TOKEN_PATH)
-    path = url.raw_path.split(b"?")[0]
-    folder = next((path.partition(root)[0] for root in ROOTS if root in path), b"")
-    return url.copy_with(raw_path=folder + TOKEN_PATH)
+    root = ROOTS.search(url.raw_path)
+    return url.copy_with(raw_path=url.raw_path[: root.start()] + TOKEN_PATH if root else TOKEN_PATH)

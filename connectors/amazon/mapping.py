@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from connectors.amazon.marketplaces import CURRENCIES, DECIMALS, money_text
+from connectors.categories import Categories, Category
 from connectors.contract import Policy
 from connectors.pictures import MEGABYTE, PictureRule
 from connectors.problems import (
@@ -33,8 +34,7 @@ TITLE = "Amazon"
 VERSION = 1
 ALCOHOL_SETS = {14, 15}
 ALCOHOL = elsewhere("alcohol", "Đồ uống có cồn không đăng lên Amazon được.", "Alcohol cannot be listed on Amazon.")
-# By product set: food and drink. A narrower type asks for attributes that no record here holds.
-PRODUCT_TYPES: dict[int, str] = dict.fromkeys((*range(1, 14), 16, 17), "GROCERY")
+PRODUCT_TYPES = Categories.beside(__file__, Category)
 MAX_SKU, MAX_TITLE, MAX_BRAND, MAX_BULLET = 40, 75, 100, 600
 MAX_DESCRIPTION = 10_000  # bytes
 MAX_STOCK = 2**31 - 1
@@ -60,12 +60,13 @@ def project(item: Item, policy: Policy) -> Listing | Unlistable:
     problems = [*_policy_problems(item), *_offer_problems(item), *PICTURES.problems(item)]
     if item.english is None or not item.english.name or not item.english.description:
         return Unlistable(key=item.sku, problems=(*problems, missing_english(TITLE)))
-    attributes = _attributes(item, item.english)
+    kind = PRODUCT_TYPES.of(item.set_no) or PRODUCT_TYPES.default
+    attributes = _attributes(item, item.english) | {name: [{"value": said}] for name, said in kind.attributes.items()}
     problems += _text_problems(item, attributes)
     if problems:
         return Unlistable(key=item.sku, problems=tuple(problems))
     facets: Facets = {
-        "content": {"product_type": PRODUCT_TYPES[item.set_no or 0], "attributes": attributes},
+        "content": {"product_type": kind.id, "attributes": attributes},
         "price": _price(item),
         "stock": {"quantity": item.stock},
         "images": PICTURES.usable(item),
@@ -81,9 +82,6 @@ def _attributes(item: Item, english: English) -> Attributes:
         "brand": {"value": one_line(item.brand or item.producer.legal_name)},
         "manufacturer": {"value": one_line(item.producer.legal_name)},
         "product_description": {"value": _description(english)},
-        "country_of_origin": {"value": "VN"},
-        "condition_type": {"value": "new_new"},
-        "supplier_declared_dg_hz_regulation": {"value": "not_applicable"},
         "is_expiration_dated_product": {"value": True},
         "product_expiration_type": {"value": "Shelf Life"},
         "fc_shelf_life": {"value": shelf_days(item.shelf_life), "unit": "days"},
@@ -157,7 +155,7 @@ def _policy_problems(item: Item) -> Iterator[Problem]:
     """Whatever the account's policy says: an exporter's licence for alcohol is beyond this program."""
     if item.is_alcohol or item.set_no in ALCOHOL_SETS:
         yield ALCOHOL
-    elif item.set_no not in PRODUCT_TYPES:
+    elif PRODUCT_TYPES.of(item.set_no) is None:
         yield unmapped(item.set_no)
     if not item.sku:
         yield missing("sku")
