@@ -94,9 +94,9 @@ class Meanings:
             else unlisted(otherwise(code, words[:WORDS], field=field))
         )
 
-    def field(self, theirs: str) -> str:
-        """Ours; where we have none, theirs."""
-        return self._fields.get(theirs, theirs)
+    def field(self, theirs: str, otherwise: str | None = None) -> str:
+        """Ours; where we have none, theirs, unless something else is wanted then."""
+        return self._fields.get(theirs, theirs if otherwise is None else otherwise)
 
     def field_in(self, words: str) -> str:
         """Ours of the first in `[fields]` that the words name."""

@@ -39,7 +39,7 @@ class PictureRule:
         if not item.images:
             yield missing("images")
         elif not self.usable(item):
-            yield no_usable_picture(round(self.size / MEGABYTE), self.sides)
+            yield no_usable_picture(round(self.size / MEGABYTE), self.sides, longer=self.longer)
 
 
 class HostedPictures:

@@ -130,12 +130,13 @@ def elsewhere(code: str, vi: str, en: str) -> Problem:
     return Problem(code=code, field="set_no", message=Text(vi, en), next_step=step)
 
 
-def no_usable_picture(megabytes: int, sides: range = ANY_SIDE) -> Problem:
-    """Of JPEG and PNG; `sides` in pixels."""
+def no_usable_picture(megabytes: int, sides: range = ANY_SIDE, *, longer: bool = False) -> Problem:
+    """Of JPEG and PNG; `sides` in pixels, of both or of the longer one alone."""
     vi, en = f"phải có ảnh JPEG hoặc PNG tối đa {megabytes} MB", f"need a JPEG or PNG of at most {megabytes} MB"
     if sides != ANY_SIDE:
         wanted = number(sides[0]) + (f"–{number(sides[-1])}" if sides.stop < ANY_SIDE.stop else "+")
-        vi, en = f"{vi}, mỗi cạnh {wanted} điểm ảnh", f"{en}, {wanted} pixels a side"
+        which = ("cạnh dài", "on its longer side") if longer else ("mỗi cạnh", "a side")
+        vi, en = f"{vi}, {which[0]} {wanted} điểm ảnh", f"{en}, {wanted} pixels {which[1]}"
     return amiss("no-usable-picture", "images", vi, en)
 
 

@@ -27,7 +27,7 @@ ITEMS = "listings/2021-08-01/items"
 PAGE, LAST = 20, 1_000  # no search pages beyond that many results
 FEED_FROM = 200  # changes that are worth a feed: singly they take forty seconds, a feed takes minutes
 READ = "summaries,attributes,issues"
-HIDES, FEED = "hide", "feed"
+HIDES, FEED = "hide", "feed "
 HIDING = (Kind.DELIST, Kind.CLOSE)
 
 Body = dict[str, Any]
@@ -204,7 +204,7 @@ class AmazonClient:
                 half = len(ready) // 2
                 return self._fed(ready[:half], bodies) + self._fed(ready[half:], bodies)
             return [self._judged(change, error) for change in ready]
-        return [_accepted(change, f"{FEED} {feed} {n} {_proof(change)}") for n, change in enumerate(ready, 1)]
+        return [_accepted(change, f"{FEED}{feed} {n} {_proof(change)}") for n, change in enumerate(ready, 1)]
 
     def _poll_feed(self, feed_id: str, pending: Sequence[Result]) -> list[Result]:
         try:

@@ -46,7 +46,7 @@ def _error(data: dict[str, Any]) -> ConnectorError:
     if rows and code in UMBRELLAS and all(isinstance(error, Refused) for error in rows.values()):
         return RowsRefused(code, words[:WORDS], rows)  # type: ignore[arg-type]  # the line above has seen to it
     field = next((str(d["field"]) for d in details if d.get("field")), "")
-    return CODES.error(code, words, f"{message} {details}", MEANINGS.field_in(field))
+    return CODES.error(code, words, f"{message} {details}", MEANINGS.field(field.lower(), ""))
 
 
 def _details(detail: Any) -> Iterator[dict[str, Any]]:

@@ -150,3 +150,4 @@ def test_pictures_are_wanted_in_pixels_only_where_that_counts() -> None:
     told = [no_usable_picture(2, one).message.vi.partition("MB")[2] for one in sides]
 
     assert told == [".", ", mỗi cạnh 500+ điểm ảnh.", ", mỗi cạnh 500–10.000 điểm ảnh."]
+    assert "cạnh dài 500" in no_usable_picture(2, range(500, 10_001), longer=True).message.vi

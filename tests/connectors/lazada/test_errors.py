@@ -81,6 +81,7 @@ def test_umbrella_codes_are_opened_by_their_detail():
 
     assert (inactive.field, inactive.words) == ("category", "Category is inactive")
     assert (mandatory.field, mandatory.words) == ("name", "name is mandatory")
+    assert said("4108", "E500", {"field": "brand_name", "message": "?", "code": "X"}).field == ""
 
 
 @pytest.mark.parametrize("key", ["seller_sku", "sku"])
