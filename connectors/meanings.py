@@ -105,11 +105,11 @@ class Meanings:
     def _take(self, entry: _Entry, meaning: Meaning) -> None:
         if entry.name:
             self._named[entry.name] = meaning
-        codes = frozenset(_each(entry.codes))
+        codes = tuple(_each(entry.codes))  # in the order of the file
         if entry.sign:
-            self._signed.append((codes, re.compile(entry.sign), meaning))
+            self._signed.append((frozenset(codes), re.compile(entry.sign), meaning))
             return
-        if twice := self._plain.keys() & codes:
+        if twice := self._plain.keys() & set(codes):
             raise ValueError(f"twice: {sorted(twice)}")
         self._plain |= dict.fromkeys(codes, meaning)
 

@@ -69,3 +69,13 @@ def part_by_part(
             results += [judge(change, error) for change in part]
             return results + [result_of(c, Outcome.DEFERRED, error) for rest in parts[number + 1 :] for c in rest]
     return results
+
+
+def batch_by_batch(
+    pending: Sequence[Result], ask: Callable[[str, Sequence[Result]], list[Result]], prefix: str = ""
+) -> list[Result]:
+    """Changes that were sent together share a handle, which is asked about once; `prefix` is what we put before it."""
+    by_handle: dict[str, list[Result]] = {}
+    for result in pending:
+        by_handle.setdefault(result.handle.removeprefix(prefix), []).append(result)
+    return [result for handle, results in by_handle.items() for result in ask(handle, results)]

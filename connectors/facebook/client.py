@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import msgspec
 
+from connectors.addresses import Addresses
 from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
 from connectors.facebook.errors import TOO_MUCH, item_error
 from connectors.facebook.mapping import OUT_OF_STOCK, READ, dong_of, price_text
-from connectors.fields import PICTURE, SKU
+from connectors.paging import looked_up, pages
+from connectors.results import batch_by_batch
 from connectors.transport import Reply, Session
 from models.change import Change, Kind
 from models.listing import Facets, Remote
@@ -101,7 +102,7 @@ class FacebookClient:
         self._session = session
         known = session.credentials
         self._root = f"{known.api_version}/{known.catalog_id}"
-        self._page, self._picture = known.product_page, known.picture
+        self._ours = Addresses(known.product_page, known.picture)
 
     def check(self) -> Seller:
         catalog = self._session.call("catalog", "GET", self._root, params={"fields": "id,name"}).read(_Catalog)
@@ -118,17 +119,10 @@ class FacebookClient:
         return [*self.push(changes[:half]), *self.push(changes[half:])]
 
     def poll(self, pending: Sequence[Result]) -> list[Result]:
-        by_handle: dict[str, list[Result]] = {}
-        for result in pending:
-            by_handle.setdefault(result.handle.removeprefix(HIDING), []).append(result)
-        return [r for handle, results in by_handle.items() for r in self._poll_batch(handle, results)]
+        return batch_by_batch(pending, self._poll_batch, prefix=HIDING)
 
     def fetch(self, keys: Sequence[str]) -> list[Remote]:
-        wanted = list(dict.fromkeys(keys))
-        asked = set(wanted)
-        parts = [wanted[start : start + LOOKED_UP] for start in range(0, len(wanted), LOOKED_UP)]
-        found = (page for part in parts for page in self._pages({"filter": _named(part)}))
-        return [remote for page in found for remote in page if remote.key in asked]
+        return looked_up(keys, LOOKED_UP, lambda part: self._pages({"filter": _named(part)}))
 
     def everything(self) -> Iterator[list[Remote]]:
         return self._pages({})
@@ -159,7 +153,7 @@ class FacebookClient:
             if change.kind is not Kind.UPDATE:
                 data["visibility"] = "published"
         if change.kind is Kind.CREATE:
-            data |= {"condition": "new", "link": self._page.replace(SKU, quote(change.key, safe=""))}
+            data |= {"condition": "new", "link": self._ours.link(change.key)}
         method = "CREATE" if change.kind is Kind.CREATE else "UPDATE"
         return {"method": method, "data": {"id": change.key, **data}}
 
@@ -170,8 +164,8 @@ class FacebookClient:
             if facet == "price":
                 fields |= {name: price_text(dong) for name, dong in value.items()}
             elif facet == "images":
-                links = [self._picture.replace(PICTURE, sha256) for sha256 in value]
-                fields |= {"image_link": links[0], "additional_image_link": links[1:]}
+                first, *more = map(self._ours.photo, value)
+                fields |= {"image_link": first, "additional_image_link": more}
             else:
                 fields |= value
         return fields
@@ -233,23 +227,17 @@ class FacebookClient:
     # Reading
 
     def _pages(self, filters: dict[str, str]) -> Iterator[list[Remote]]:
-        """Ends where Meta names no next page. Its address is not followed: it holds the token."""
-        seen: set[str] = set()
-        cursor: dict[str, str] = {}
-        while True:
-            params = {"fields": ",".join(FIELDS), "limit": str(PAGE), **filters, **cursor}
-            reply = self._session.call("products", "GET", f"{self._root}/products", params=params)
-            page = reply.read(_Page)
-            if page.data and page.paging is None:
-                raise reply.other_shape("paging", reply.data)
-            yield [self._remote(reply, item) for item in page.data]
-            if page.paging is None or not page.paging.next:
-                return
-            after = page.paging.cursors.after
-            if not after or after in seen:
-                raise Unanswered("repeated-cursor")
-            seen.add(after)
-            cursor = {"after": after}
+        return pages(lambda cursor: self._page({**filters, "after": cursor} if cursor else filters))
+
+    def _page(self, asked: dict[str, str]) -> tuple[list[Remote], str | None]:
+        """The last one is where Meta names no next page. Its address is not followed: it holds the token."""
+        params = {"fields": ",".join(FIELDS), "limit": str(PAGE), **asked}
+        reply = self._session.call("products", "GET", f"{self._root}/products", params=params)
+        page = reply.read(_Page)
+        if page.data and page.paging is None:
+            raise reply.other_shape("paging", reply.data)
+        after = page.paging.cursors.after if page.paging and page.paging.next else None
+        return [self._remote(reply, item) for item in page.data], after
 
     def _remote(self, reply: Reply, raw: dict[str, Any]) -> Remote:
         item = reply.read(_Item, raw)
@@ -268,7 +256,7 @@ class FacebookClient:
             "content": {ours: str(raw.get(theirs, "")) for ours, theirs in READ.items()},
             "price": {name: self._dong(reply, item, name) for name in ("price", "sale_price")},
             "stock": {"inventory": item.inventory, "availability": item.availability},
-            "images": [self._sha256(link) for link in pictures],
+            "images": [self._ours.sha256(link) for link in pictures],
         }
 
     def _dong(self, reply: Reply, item: _Item, field: str) -> int | None:
@@ -279,12 +267,6 @@ class FacebookClient:
         if dong is None:  # a price nobody can read must not pass for the right one
             raise reply.other_shape(f"{field} in đồng", reply.data)
         return dong
-
-    def _sha256(self, link: str) -> str:
-        """Our name of the picture; a foreign one keeps its address, and so differs."""
-        before, _, after = self._picture.partition(PICTURE)
-        found = re.fullmatch(re.escape(before) + "([0-9a-f]{64})" + re.escape(after), link)
-        return found.group(1) if found else link
 
 
 def _named(keys: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
 from connectors.madeincamau.errors import refusal
 from connectors.madeincamau.mapping import OFFER, body, facets_of
+from connectors.paging import pages
 from connectors.transport import Reply, Session
 from models.change import Change, Kind
 from models.listing import Facets, Remote
@@ -78,18 +79,13 @@ class MadeInCamauClient:
         return [remote for remote in found if remote]
 
     def everything(self) -> Iterator[list[Remote]]:
-        """A cursor seen before would go round for ever, or hide the rest: neither is the end."""
-        seen: set[str] = set()
-        cursor: str | None = ""
-        while cursor is not None:
-            if cursor in seen:
-                raise Unanswered("repeated-cursor")
-            seen.add(cursor)
-            params = {"limit": PAGE, "cursor": cursor} if cursor else {"limit": PAGE}
-            reply = self._session.call("list", "GET", f"{ROOT}/products", params=params)
-            page = reply.read(Page)
-            yield [remote_of(reply, product) for product in page.products]
-            cursor = page.next_cursor
+        return pages(self._page)
+
+    def _page(self, cursor: str) -> tuple[list[Remote], str | None]:
+        params = {"limit": PAGE, "cursor": cursor} if cursor else {"limit": PAGE}
+        reply = self._session.call("list", "GET", f"{ROOT}/products", params=params)
+        page = reply.read(Page)
+        return [remote_of(reply, product) for product in page.products], page.next_cursor
 
     def _push(self, change: Change) -> Result:
         try:

@@ -11,7 +11,9 @@ import msgspec
 
 from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
+from connectors.paging import looked_up, pages
 from connectors.postmart.errors import UNKNOWN_BATCH, UNKNOWN_MEDIA, Fault, error_of
+from connectors.results import batch_by_batch
 from connectors.transport import Session
 from models.change import Change, Kind
 from models.listing import Remote
@@ -90,31 +92,13 @@ class PostmartClient:
         return [*self._send_feed(feed), *self._send_batch(batch)]
 
     def poll(self, pending: Sequence[Result]) -> list[Result]:
-        by_handle: dict[str, list[Result]] = {}
-        for result in pending:
-            by_handle.setdefault(result.handle, []).append(result)
-        return [r for handle, results in by_handle.items() for r in self._poll_batch(handle, results)]
+        return batch_by_batch(pending, self._poll_batch)
 
     def fetch(self, keys: Sequence[str]) -> list[Remote]:
-        found: list[Remote] = []
-        for start in range(0, len(keys), LOOKED_UP):
-            ids = ",".join(quote(key, safe="") for key in keys[start : start + LOOKED_UP])
-            found += _remotes(self._get("products", f"products?external_ids={ids}", _Page))
-        return found
+        return looked_up(keys, LOOKED_UP, lambda part: [self._page(f"external_ids={','.join(map(_quoted, part))}")[0]])
 
     def everything(self) -> Iterator[list[Remote]]:
-        seen: set[str] = set()
-        path = f"products?limit={PAGE}"
-        while True:
-            page = self._get("products", path, _Page)
-            yield _remotes(page)
-            cursor = page.next_cursor
-            if cursor is None:
-                return
-            if cursor in seen:
-                raise Unanswered("repeated-cursor")
-            seen.add(cursor)
-            path = f"products?limit={PAGE}&cursor={quote(cursor, safe='')}"
+        return pages(lambda cursor: self._page(f"limit={PAGE}" + (f"&cursor={_quoted(cursor)}" if cursor else "")))
 
     def _send_feed(self, changes: Sequence[Change]) -> list[Result]:
         if not changes:
@@ -170,7 +154,7 @@ class PostmartClient:
 
     def _poll_batch(self, handle: str, pending: Sequence[Result]) -> list[Result]:
         try:
-            batch = self._get("poll", f"batches/{quote(handle, safe='')}", _Batch)
+            batch = self._get("poll", f"batches/{_quoted(handle)}", _Batch)
         except Refused as error:
             if error.code != UNKNOWN_BATCH:
                 raise
@@ -206,6 +190,10 @@ class PostmartClient:
             return Result(key=key, outcome=Outcome.UNKNOWN, problem=problem_of(error))
         return _rejected(key, error)
 
+    def _page(self, query: str) -> tuple[list[Remote], str | None]:
+        page = self._get("products", f"products?{query}", _Page)
+        return [_remote(product) for product in page.products], page.next_cursor
+
     def _get(self, operation: str, path: str, shape: type[_T]) -> _T:
         return self._session.call(operation, "GET", path).read(shape)
 
@@ -236,8 +224,8 @@ def _rejected(key: str, error: ConnectorError) -> Result:
     return Result(key=key, outcome=Outcome.REJECTED, problem=problem_of(error))
 
 
-def _remotes(page: _Page) -> list[Remote]:
-    return [_remote(product) for product in page.products]
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
 
 
 def _remote(product: _Product) -> Remote:

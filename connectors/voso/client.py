@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
+from connectors.paging import looked_up
 from connectors.results import judged, result_of
 from connectors.transport import Session
 from connectors.voso.errors import MEANINGS, STATE_FORBIDS
@@ -60,6 +61,10 @@ class Product:
     reason: str
 
     @property
+    def key(self) -> str:
+        return self.product_code
+
+    @property
     def remote_id(self) -> str:
         return str(self.product_id)
 
@@ -78,7 +83,7 @@ class Product:
 
     def remote(self) -> Remote:
         return Remote(
-            key=self.product_code,
+            key=self.key,
             remote_id=self.remote_id,
             status="hidden" if self.hidden else STATUS[self.status],
             facets=self.facets(),
@@ -235,11 +240,7 @@ class Client:
 
     def _search(self, keys: Sequence[str]) -> list[Product]:
         """All products of these codes, also where one code has several."""
-        wanted = list(dict.fromkeys(keys))
-        asked = set(wanted)
-        parts = [wanted[start : start + PAGE] for start in range(0, len(wanted), PAGE)]
-        found = [p for part in parts for page in self._pages({"product_codes": part}) for p in page]
-        return [product for product in found if product.product_code in asked]
+        return looked_up(keys, PAGE, lambda part: self._pages({"product_codes": part}))
 
     def _pages(self, filters: dict[str, Any]) -> Iterator[tuple[Product, ...]]:
         """Ends only where the marketplace's own total is reached: a short read must not look like a small shop."""

@@ -97,6 +97,11 @@ def test_a_range_stands_for_each_of_its_codes(tmp_path: Path) -> None:
     assert [code for code in ("909", "910", "915", "919", "920") if meanings.of(code)] == ["910", "915", "919"]
 
 
+def test_codes_come_in_the_order_of_the_file(tmp_path: Path) -> None:
+    codes = list(read(tmp_path / "errors.toml", FILE).codes())
+    assert codes == ["57", "201", "901", *map(str, range(910, 920)), "review"]
+
+
 def test_a_code_that_the_file_lacks_is_noted(tmp_path: Path) -> None:
     meanings = read(tmp_path / "errors.toml", FILE)
     known, refused = meanings.error("57", "12"), meanings.error("58", "x" * 900, field="name")

@@ -3,7 +3,7 @@
 from connectors.conformance.template.auth import BearerToken, Credentials
 from connectors.conformance.template.client import Client
 from connectors.conformance.template.errors import classify
-from connectors.conformance.template.mapping import MAX_IMAGES, MAX_NAME, project
+from connectors.conformance.template.mapping import MAX_NAME, PICTURES, project
 from connectors.contract import Capabilities, Connector, Limits, Rate
 from models.text import Text
 
@@ -16,7 +16,7 @@ CONNECTOR = Connector(
     capabilities=Capabilities(
         images=True,
         partial_update=True,
-        max_images=MAX_IMAGES,
+        max_images=PICTURES.most,
         max_name_len=MAX_NAME,
         ocop_badge="none",
     ),

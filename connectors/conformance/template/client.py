@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote
 
 import msgspec
 
 from connectors.contract import Seller
-from connectors.errors import Conflict, Refused, Unanswered, problem_of
+from connectors.errors import Conflict, Refused, Unanswered
+from connectors.paging import pages
+from connectors.results import result_of
 from connectors.transport import Session
 from models.change import Change, Kind
 from models.listing import Remote
 from models.outcome import Outcome, Result
+from models.value import replace
 
 PAGE = "50"
 
@@ -58,22 +61,17 @@ class Client:
         return [remote for remote in found if remote]
 
     def everything(self) -> Iterator[list[Remote]]:
-        """A place seen before would go round for ever, or hide the rest: neither is the end."""
-        seen: set[str] = set()
-        after: str | None = ""
-        while after is not None:
-            if after in seen:
-                raise Unanswered("repeated-page")
-            seen.add(after)
-            page = self._session.call("list", "GET", "products", params={"limit": PAGE, "after": after}).read(_Page)
-            yield [_remote(product) for product in page.products]
-            after = page.next
+        return pages(self._page)
+
+    def _page(self, after: str) -> tuple[list[Remote], str | None]:
+        page = self._session.call("list", "GET", "products", params={"limit": PAGE, "after": after}).read(_Page)
+        return [_remote(product) for product in page.products], page.next
 
     def _push(self, change: Change) -> Result:
         try:
             return self._hide(change) if change.kind is Kind.DELIST else self._put(change)
         except Refused as error:
-            return Result(key=change.key, outcome=Outcome.REJECTED, problem=problem_of(error))
+            return result_of(change, Outcome.REJECTED, error)
 
     def _put(self, change: Change) -> Result:
         """Everything at once for what may not be there; else the facets that differ."""
@@ -92,7 +90,7 @@ class Client:
         try:
             reply = self._session.call("write", "PATCH", _path(change.key), json={"status": "hidden"}, repeatable=True)
         except Conflict:
-            return Result(key=change.key, outcome=Outcome.ACKNOWLEDGED)
+            return result_of(change, Outcome.ACKNOWLEDGED)
         return _acknowledged(change, reply.read(_Product))
 
     def _upload(self, pictures: Sequence[str]) -> None:
@@ -120,14 +118,9 @@ def _path(key: str) -> str:
 def _acknowledged(change: Change, product: _Product) -> Result:
     if product.sku != change.key:
         raise Unanswered("other-product")
-    return Result(key=change.key, outcome=Outcome.ACKNOWLEDGED, remote_id=product.product_id)
+    return replace(result_of(change, Outcome.ACKNOWLEDGED), remote_id=product.product_id)
 
 
 def _remote(product: _Product) -> Remote:
-    facets: dict[str, Any] = {
-        "content": product.content,
-        "price": product.price,
-        "stock": product.stock,
-        "images": product.images,
-    }
+    facets = {"content": product.content, "price": product.price, "stock": product.stock, "images": product.images}
     return Remote(key=product.sku, remote_id=product.product_id, status=product.status, facets=facets)

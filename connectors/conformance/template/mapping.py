@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from connectors.contract import Policy
-from connectors.problems import amiss, missing, too_long
-from models.catalogue import Money
+from connectors.pictures import MEGABYTE, PictureRule
+from connectors.problems import ill_sized, unsellable
+from connectors.prose import one_line
 from models.listing import Facets, Item, Listing, Problem, Unlistable
 
-MAX_NAME, MAX_IMAGES = 120, 5
+MAX_NAME, MAX_PRICE = 120, 10**9
+PICTURES = PictureRule(most=5, size=2 * MEGABYTE)
 
 
 def project(item: Item, policy: Policy) -> Listing | Unlistable:
@@ -18,23 +20,21 @@ def project(item: Item, policy: Policy) -> Listing | Unlistable:
 
 
 def _facets(item: Item) -> Facets:
+    before = item.list_price
     return {
-        "content": {"name": item.name, "brand": item.brand, "description": item.description, "pack": item.pack},
-        "price": {"price": int(item.price.amount), "list_price": _whole(item.list_price)},
+        "content": {
+            "name": one_line(item.name),
+            "brand": item.brand,
+            "description": item.description,
+            "pack": item.pack,
+        },
+        "price": {"price": int(item.price.amount), "list_price": before and int(before.amount)},
         "stock": {"stock": item.stock},
-        "images": list(dict.fromkeys(image.sha256 for image in item.images))[:MAX_IMAGES],
+        "images": PICTURES.usable(item),
     }
 
 
-def _whole(price: Money | None) -> int | None:
-    return int(price.amount) if price else None
-
-
 def _problems(item: Item) -> Iterator[Problem]:
-    if not item.name:
-        yield missing("name")
-    if len(item.name) > MAX_NAME:
-        yield too_long("name", len(item.name), MAX_NAME)
-    for price in filter(None, (item.price, item.list_price)):
-        if price.currency != "VND" or price.amount != int(price.amount) or price.amount < 1:
-            yield amiss("unusable", "price", "phải là số đồng nguyên, từ 1 trở lên", "must be whole đồng, 1 or more")
+    yield from ill_sized([("name", one_line(item.name), MAX_NAME)], required=("name",))
+    yield from unsellable(item, MAX_PRICE)
+    yield from PICTURES.problems(item)

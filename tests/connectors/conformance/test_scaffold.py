@@ -35,7 +35,8 @@ def test_the_template_is_no_marketplace() -> None:
 def test_a_new_connector_has_every_file_and_its_own_name(root) -> None:
     files = {str(path.relative_to(root)): path.read_text("utf-8") for path in write("thu", root)}
 
-    wanted = ["README.md", "__init__.py", "auth.py", "client.py", "errors.py", "mapping.py", "simulator.py"]
+    code = [f"{name}.py" for name in ("__init__", "auth", "client", "errors", "mapping", "simulator")]
+    wanted = sorted([*code, "README.md", "errors.toml"])
     assert sorted(files) == [*(f"connectors/thu/{name}" for name in wanted), "tests/connectors/thu/test_connector.py"]
     assert not any("template" in text.lower() for text in files.values())
     assert 'name="thu"' in files["connectors/thu/__init__.py"]

@@ -14,7 +14,6 @@ from connectors.errors import AuthorisationFailed, Misconfigured, NotRecorded, N
 from connectors.tokens import InMemory, TokenPair
 from connectors.zalo import CONNECTOR
 from connectors.zalo.auth import is_genuine, proof, token_url
-from connectors.zalo.checkout import mac, notify_mac, status_mac
 from connectors.zalo.simulator import Simulator
 from models.outcome import Outcome
 from tests.connectors.zalo.shop import create, listing, outcomes, said
@@ -391,24 +390,3 @@ def test_an_event_is_genuine_only_over_its_raw_bytes():
     assert not is_genuine(known[0], "x", EVENT, "1764590400000", SIGNATURE)
     assert not is_genuine(*known, EVENT, "1764590400000", SIGNATURE.removeprefix("mac="))
     assert not is_genuine(*known, EVENT, "1764590400000", "ế")
-
-
-def test_the_marks_of_a_mini_apps_orders():
-    order = {
-        "desc": "Thanh toan don CM-1001",
-        "amount": 185_000,
-        "item": [{"id": "CM-TOMKHO-500G", "amount": 185_000}],
-        "extradata": '{"order":"CM-1001"}',
-        "method": '{"id":"COD","isCustom":false}',
-    }
-    callback = {
-        "amount": 185_000, "appId": "3141592653589793238", "description": "Thanh toan don CM-1001",
-        "extradata": "%7B%22order%22%3A%22CM-1001%22%7D", "message": "Giao dịch thành công", "method": "COD",
-        "orderId": "ord_001", "resultCode": 1, "transId": "tr_001",
-    }  # fmt: skip
-    key, app, made = "privateKeyExample", "3141592653589793238", "ord_001"
-
-    assert mac(key, order) == "a396dbbd8f786d9ef59072bfa88ad6186a34f8b2da803d2cbab019751cdbe133"
-    assert mac(key, callback) == "40ffad0a928765da1d42ebeafedb333a9df393e4391c4941dd20a0e1b2e59899"
-    assert notify_mac(key, app, made, "COD") == "4213bb2dbf8a20fffae02c0f570e6312de91f897e092eedf1d4d0808d095f141"
-    assert status_mac(key, app, made) == "fd541110e10729fa90a00eceb21201c25301d9ef5c13b7275c18238356b01501"
