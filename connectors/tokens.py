@@ -10,7 +10,8 @@ from typing import Protocol
 
 import httpx
 
-from connectors.errors import ConnectorError, NotSent
+from connectors.errors import ConnectorError, Misconfigured, NotSent, Throttled
+from connectors.rate_headers import retry_after
 from models.clock import Clock
 
 TRIES = 2  # of one run with one refresh token: an answer that was lost may have used it up
@@ -50,6 +51,16 @@ class InMemory:
 
     def save(self, pair: TokenPair) -> None:
         self._pair = pair
+
+
+def no_token(response: httpx.Response, clock: Clock) -> ConnectorError | None:
+    """Why an answer holds no token, where its status alone says so. The caller's request has not left, or was refused:
+    no answer to a login or renewal leaves a doubt about it."""
+    if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        return Throttled("429", retry_after=retry_after(response.headers, clock))
+    if response.is_redirect:
+        return Misconfigured("redirect", f"HTTP {response.status_code}", field="base_url")
+    return None
 
 
 Renewal = Generator[httpx.Request, httpx.Response, TokenPair]

@@ -9,8 +9,8 @@ import httpx
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from connectors.errors import AuthorisationFailed, Misconfigured, NotSent, Throttled
-from connectors.rate_headers import retry_after
+from connectors.errors import AuthorisationFailed, NotSent
+from connectors.tokens import no_token
 from models.clock import Clock
 
 ROOT = b"/api/partner/v1"
@@ -68,18 +68,15 @@ class ClientCredentials(httpx.Auth):
         return httpx.Request("POST", request.url.copy_with(raw_path=base + ROOT + b"/oauth/token"), data=form)
 
     def _granted(self, response: httpx.Response) -> Token:
-        """The call itself has not left yet, or was refused with 401: without a token it was not sent."""
-        status = response.status_code
-        if response.is_redirect:
-            raise Misconfigured("redirect", f"HTTP {status}", field="base_url")
-        if status == httpx.codes.TOO_MANY_REQUESTS:
-            raise Throttled("429", retry_after=retry_after(response.headers, self._clock))
+        status = f"HTTP {response.status_code}"
+        if error := no_token(response, self._clock):
+            raise error
         if response.is_client_error:
-            raise AuthorisationFailed(oauth_code(response.content) or f"HTTP {status}")
+            raise AuthorisationFailed(oauth_code(response.content) or status)
         try:
             return msgspec.json.decode(response.content, type=Token)
         except (msgspec.MsgspecError, RecursionError):
-            raise NotSent(f"token HTTP {status}") from None
+            raise NotSent(f"token {status}") from None
 
 
 def authorised(request: httpx.Request, token: str) -> httpx.Request:

@@ -10,8 +10,8 @@ import httpx
 from pydantic import BaseModel, SecretStr
 
 from connectors.bodies import peek
-from connectors.errors import AuthorisationFailed, ConnectorError, Misconfigured, NotSent, Throttled
-from connectors.rate_headers import retry_after
+from connectors.errors import AuthorisationFailed, ConnectorError, NotSent
+from connectors.tokens import no_token
 from connectors.voso.errors import OK, TOKEN_INVALID, error_of, is_envelope
 from models.clock import Clock
 
@@ -70,15 +70,12 @@ class VosoAuth(httpx.Auth):
         raise self._failure(response, data)
 
     def _failure(self, response: httpx.Response, data: Any) -> ConnectorError:
-        """Nothing of the caller's request has left: no answer to a login leaves a doubt about it."""
-        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            return Throttled("429", retry_after=retry_after(response.headers, self._clock))
+        if error := no_token(response, self._clock):
+            return error
         if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             return AuthorisationFailed(f"HTTP {response.status_code}")
-        if response.is_redirect:
-            return Misconfigured("redirect", f"HTTP {response.status_code}", field="base_url")
-        error = error_of(data) if is_envelope(data) else None
-        return error if isinstance(error, AuthorisationFailed) else NotSent("login", f"HTTP {response.status_code}")
+        told = error_of(data) if is_envelope(data) else None
+        return told if isinstance(told, AuthorisationFailed) else NotSent("login", f"HTTP {response.status_code}")
 
 
 def business_code(data: Any) -> int:

@@ -13,10 +13,9 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.bodies import peek
-from connectors.errors import ConnectorError, Misconfigured, NotSent, Throttled
+from connectors.errors import ConnectorError, NotSent
 from connectors.fields import HeaderSecret, PictureAddress, ProductPage
-from connectors.rate_headers import retry_after
-from connectors.tokens import Renewal, Rotation, TokenPair, Tokens
+from connectors.tokens import Renewal, Rotation, TokenPair, Tokens, no_token
 from connectors.zalo.errors import is_token_refused, refresh_refused
 from models.clock import Clock
 
@@ -99,11 +98,8 @@ class RenewedTokens(httpx.Auth):
         )
 
     def _failure(self, response: httpx.Response, data: dict[str, Any]) -> ConnectorError:
-        """Nothing of the caller's request has left: no answer to a refresh leaves a doubt about it."""
-        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            return Throttled("429", retry_after=retry_after(response.headers, self._clock))
-        if response.is_redirect:
-            return Misconfigured("redirect", f"HTTP {response.status_code}", field="base_url")
+        if error := no_token(response, self._clock):
+            return error
         if response.is_server_error or not data.keys() & {"error", "error_name"}:
             return NotSent("refresh", f"HTTP {response.status_code}")
         return refresh_refused(data)
