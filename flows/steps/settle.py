@@ -305,11 +305,12 @@ class Settler:
 
 
 def believe_facets(db: Connection, account: str, sku: str, remote: Remote, facets: Iterable[str]) -> None:
-    """Takes the marketplace's word for these facets only; of a draft nothing is shown yet."""
+    """Takes the marketplace's word for these facets only; nothing is shown of a draft, or of what was rejected."""
     where = (STATE.c.account == account, STATE.c.sku == sku)
     baseline = db.execute(select(STATE.c.baseline).where(*where)).scalar_one()
     known = {facet: value for facet, value in baseline.items() if facet not in facets}
-    shown = {} if remote.status == "draft" else {facet: facet_hash(remote.facets.get(facet)) for facet in facets}
+    hashes = {facet: facet_hash(remote.facets.get(facet)) for facet in facets}
+    shown = {} if remote.status in ("draft", "rejected") else hashes
     db.execute(update(STATE).where(*where).values(baseline=known | shown, revision=remote.revision))
 
 

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Connection, Engine, Row, bindparam, func, insert, select, update
 
 from connectors.contract import Client, Connector
+from connectors.errors import OtherShape
 from flows.steps.settle import AGAIN_SECONDS, Sent, Settler
 from flows.steps.verdict import agree, settled_by
 from models.change import Change, ChangeStatus, Kind
@@ -24,6 +25,7 @@ from models.timetable import ACCOUNT, STATE
 
 POLLED = 500  # changes asked about before their answers are written down
 ACCEPTED_HOURS = 24  # after that an acceptance that came to nothing is looked up
+ILLEGIBLE = 3  # listings in one look: so many are the marketplace's doing, not theirs
 SWEPT_HOURS = 72  # for so long a run that was overtaken may wake up and send what it held
 
 MINE = OUTBOX.c.account == bindparam("of")
@@ -89,13 +91,15 @@ class Unfinished:
     def look_up(self) -> None:
         """Reads what became of changes without an answer, once a read surely sees what a write did."""
         for rows in self._open(ChangeStatus.UNKNOWN, self._connector.limits.fetch_size):
-            found = self._client.fetch([row.sku for row in rows])
-            sure = [row for row in rows if settled_by(row, found)]
-            doubtful = [row for row in rows if row not in sure]
+            legible, found = self._legible([row.sku for row in rows])
+            known = [row for row in rows if row.sku in legible]
+            sure = [row for row in known if settled_by(row, found)]
+            doubtful = [row for row in known if row not in sure]
             agreed = self._read_again(doubtful, found) if doubtful else []
             with self._transaction("looked-up") as db:
-                self._settler.looked_up(db, sure + agreed, found, self._clock.now())
-                self._settler.wait(db, [row for row in doubtful if row not in agreed], self._clock.now())
+                self._settler.looked_up(db, [*sure, *agreed], found, self._clock.now())
+                judged = [*sure, *agreed]
+                self._settler.wait(db, [row for row in rows if row not in judged], self._clock.now())
 
     def find(self, plan_id: int) -> None:
         """Before a first create: what a marketplace without unique keys has already is adopted, not made again.
@@ -138,7 +142,9 @@ class Unfinished:
         found: dict[str, list[Remote]] = {}
         sure = True
         for some in chunks(skus, self._connector.limits.fetch_size):
-            live = [remote for remote in self._client.fetch(some) if remote.status == "live"]
+            legible, there = self._legible(some)
+            sure = sure and len(legible) == len(some)
+            live = [remote for remote in there if remote.status == "live"]
             with reading(self._database) as db:
                 where = (STATE.c.account == self._account, STATE.c.sku.in_(some), STATE.c.status == "live")
                 known = set(db.scalars(select(STATE.c.sku).where(*where)))
@@ -206,6 +212,28 @@ class Unfinished:
             if len(batch) < size:
                 return
             asked["after"] = batch[-1].id
+
+    def _legible(self, skus: Sequence[str]) -> tuple[set[str], list[Remote]]:
+        """The SKUs of which the answer could be read, and what it says of them.
+
+        One listing that looks like nothing documented must not keep its neighbours waiting, nor the account.
+        """
+        unread: list[str] = []
+
+        def read(some: Sequence[str]) -> list[Remote]:
+            try:
+                return self._client.fetch(some)
+            except OtherShape:
+                if len(some) == 1:
+                    unread.append(some[0])
+                    if len(unread) == ILLEGIBLE:
+                        raise
+                    return []
+            half = len(some) // 2
+            return read(some[:half]) + read(some[half:])
+
+        found = read(skus)
+        return set(skus).difference(unread), found
 
     def _read_again(self, rows: Sequence[Row[Any]], first: Sequence[Remote]) -> list[Row[Any]]:
         """The rows of which a second read shows the same as the first."""

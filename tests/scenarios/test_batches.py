@@ -30,7 +30,7 @@ def test_M04_one_bad_update_among_many_is_refused_alone(lone: World, market: str
     lone.put(*products)
     lone.night()
     better = [replace(p, brand="Rạch Gốc Ngọc Hiển") for p in products]
-    lone.put(*better[:5], replace(better[5], brand=decomposed("Tân Phát Lợi, tôm")), *better[6:])
+    lone.put(*better[:5], replace(better[5], description=decomposed("Tôm khô phơi nắng.")), *better[6:])
 
     report = lone.night()
     lone.put(better[5])

@@ -524,3 +524,63 @@ def kill_before_a_write(world: World, market: str) -> None:
             raise Killed
 
     world.wires[market].before = before
+
+
+@pytest.fixture
+def stall(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path, ["voso"], pool=Inline)
+    world.put(*world.shrimps(4))
+    yield world
+    world.close()
+
+
+def misspell(world: World, sku: str, price: object) -> None:
+    world._tamper("voso", sku, {"voso": ("price",)}, price)
+
+
+def lose_creates(world: World, odd: set[str]) -> None:
+    """Every create is carried out and not answered; odd ones are shown with a price that is no number."""
+
+    def after(request: httpx.Request) -> None:
+        if request.url.path.endswith("/product/create"):
+            for sku in odd & {key for key, _ in world.sandboxes["voso"].state.items("code")}:
+                misspell(world, sku, "rẻ")
+            raise httpx.ReadTimeout("no answer", request=request)
+
+    world.wires["voso"].after = after
+
+
+def unknown(world: World) -> list[str]:
+    return [row.sku for row in world.outbox("voso") if row.status == "unknown"]
+
+
+def test_a_listing_that_cannot_be_read_keeps_only_itself_waiting(stall: World) -> None:
+    lose_creates(stall, {"TK001"})
+    stall.night()
+    stall.unhook()
+    assert "TK001" in unknown(stall)
+    stall.clock.advance(hours=1)
+
+    report = part(stall.night(), "voso")
+
+    assert unknown(stall) == ["TK001"]
+    assert {stall.state("voso", sku).outcome for sku in ("TK000", "TK002", "TK003")} == {"listed"}
+    assert "other-shape" in {problem["code"] for problem in report.problems}
+    misspell(stall, "TK001", 250_000)
+    stall.clock.advance(hours=1)
+    stall.night()
+    stall.assert_in_step()
+
+
+def test_a_marketplace_that_cannot_be_read_at_all_stops_the_account(stall: World) -> None:
+    lose_creates(stall, {"TK000", "TK001", "TK002", "TK003"})
+    stall.night()
+    stall.unhook()
+    assert len(unknown(stall)) == 4
+    stall.clock.advance(hours=1)
+    sent = stall.writes("voso")
+
+    report = part(stall.night(), "voso")
+
+    assert report.status == "failed"
+    assert stall.writes("voso") == sent

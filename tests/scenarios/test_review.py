@@ -102,6 +102,26 @@ def test_a_resting_listing_still_loses_its_star_in_time(lone: World, market: str
 
 
 @pytest.mark.parametrize("market", REVIEWED, indirect=True)
+def test_a_rejected_text_that_a_look_up_finds_there_is_no_success(lone: World, market: str) -> None:
+    """The text was rejected; then it and a new price were sent, and nobody answered."""
+    good = shrimp(1, lone.picture())
+    lone.put(good)
+    lone.night()
+    lone.put(refused(market, good))
+    lone.night()
+    lone.put(priced(refused(market, good), 260_000))
+    lone.wires[market].before = _cutting(market)
+    lone.night()
+    lone.unhook()
+
+    report = lone.night()
+
+    assert report.exit_code == PEOPLE, report.as_json()
+    assert lone.state(market, "TK001").outcome == "rejected"
+    assert WORDS[market] in lone.state(market, "TK001").problems[0]["message"]["vi"]
+
+
+@pytest.mark.parametrize("market", REVIEWED, indirect=True)
 def test_a_stale_rejection_does_not_speak_about_what_never_arrived(lone: World, market: str) -> None:
     """The mended text met a dead marketplace; the old verdict there is about the old text."""
     good = shrimp(1, lone.picture())
