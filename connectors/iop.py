@@ -102,19 +102,23 @@ class SignedForms(httpx.Auth):
         return self._pair_in(response, peek(response), old)
 
     def _pair_in(self, response: httpx.Response, data: Any, old: TokenPair) -> TokenPair:
-        """Whether a renewal lengthens the refresh token's own life is told in two ways: the earlier end counts."""
+        """Whether a renewal lengthens the refresh token's own life is told in two ways: the earlier end counts.
+
+        0 says that the pair cannot be renewed again: then the authorisation ends with the access token.
+        """
         error = self._gateway.classify(response, data)
         if isinstance(error, AuthorisationFailed | Misconfigured | Throttled):
             raise error
         try:
             new = typed(None if error else data, Renewed)
-            ends, refresh_ends = self._after(new.expires_in), self._after(new.refresh_expires_in)
+            renewable, ends = int(new.refresh_expires_in) > 0, self._after(new.expires_in)
+            refresh_ends = self._after(new.refresh_expires_in) if renewable else ends
         except (msgspec.ValidationError, ValueError):
             raise NotSent("token", f"HTTP {response.status_code}") from None
-        kept = old.refresh_ends if new.refresh_token == old.refresh else None
+        kept = old.refresh_ends if renewable and new.refresh_token == old.refresh else None
         return TokenPair(
             access=new.access_token,
-            refresh=new.refresh_token if int(new.refresh_expires_in) else "",  # 0 says that it cannot be renewed again
+            refresh=new.refresh_token if renewable else "",
             ends=ends,
             refresh_ends=min(filter(None, (refresh_ends, kept))),
         )

@@ -265,6 +265,7 @@ def test_a_pair_that_cannot_be_renewed_again_is_not_tried(shop):
         client.check()
 
     assert tokens.read().refresh == ""
+    assert tokens.read().refresh_ends == tokens.read().ends
     assert shop.wire.calls == [SEARCH]
 
 
