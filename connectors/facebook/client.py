@@ -259,14 +259,13 @@ class FacebookClient:
             "images": [self._ours.sha256(link) for link in pictures],
         }
 
-    def _dong(self, reply: Reply, item: _Item, field: str) -> int | None:
-        shown = getattr(item, field)
-        if not shown:
-            return None
+    def _dong(self, reply: Reply, item: _Item, field: str) -> int | str | None:
+        """A price that nobody can read is noted and kept as its text: it equals no price, and stops no other item."""
+        shown: str = getattr(item, field)
         dong = dong_of(shown) if item.currency == "VND" else None
-        if dong is None:  # a price nobody can read must not pass for the right one
-            raise reply.other_shape(f"{field} in đồng", reply.data)
-        return dong
+        if shown and dong is None:
+            reply.other_shape(f"{field} in đồng", reply.data)
+        return shown or None if dong is None else dong
 
 
 def _named(keys: Sequence[str]) -> str:

@@ -67,11 +67,14 @@ def test_a_foreign_picture_keeps_its_address_and_so_differs(shop):
 
 
 @pytest.mark.parametrize("changed", [{"price": "620,00 ₫"}, {"currency": "USD"}, {"price": "about 5"}])
-def test_a_price_nobody_can_read_is_never_the_right_one(shop, changed):
-    shop.instead(200, page(an_answer(**changed)))
+def test_a_price_nobody_can_read_is_never_the_right_one_and_stops_no_other(shop, changed):
+    shop.instead(200, page(an_answer(**changed), an_answer(retailer_id="B")))
 
-    with pytest.raises(OtherShape):
-        shop.client.fetch(["A"])
+    odd, plain = shop.client.fetch(["A", "B"])
+
+    assert isinstance(odd.facets["price"]["price"], str)
+    assert isinstance(plain.facets["price"]["price"], int)
+    assert [oddity.kind for oddity in shop.session.oddities.take()] == ["shape"]
 
 
 @pytest.mark.parametrize("shown", ["₫620,000", "620.000 ₫", "620000 VND", "620\u00a0000\u00a0₫", "₫620000"])
