@@ -67,6 +67,32 @@ Renewal = Generator[httpx.Request, httpx.Response, TokenPair]
 Step = Generator[httpx.Request, httpx.Response, str]
 
 
+class OneToken:
+    """One access token for all threads of an account, in memory: whoever needs it first asks for all of them.
+
+    `ask` sends the requests that give one; it is given up `early`, rather than refused in the middle of a batch.
+    """
+
+    def __init__(
+        self, clock: Clock, ask: Callable[[httpx.Request], Renewal], *, early: timedelta = timedelta()
+    ) -> None:
+        self._clock, self._ask, self._early = clock, ask, early
+        self._lock = threading.Lock()
+        self._held: TokenPair | None = None
+
+    @property
+    def known(self) -> str:
+        return self._held.access if self._held else ""
+
+    def access(self, request: httpx.Request, refused: str = "") -> Step:
+        """The token in use; a fresh one where that is the refused one, has ended, or there is none."""
+        with self._lock:
+            held = self._held
+            if held is None or held.access == refused or _ended(held, self._clock, self._early):
+                self._held = held = yield from self._ask(request)
+            return held.access
+
+
 class Rotation:
     """One valid pair for all threads of an account; only one of them renews it at a time.
 
@@ -93,9 +119,9 @@ class Rotation:
         """The access token that `request` is to carry."""
         with self._lock:
             pair = self._latest()
-            if pair.refresh and self._ended(pair):
+            if pair.refresh and _ended(pair, self._clock):
                 pair = yield from self._renewed(pair, request)
-            elif pair.refresh and not self._tries and self._ended(pair, self._early):
+            elif pair.refresh and not self._tries and _ended(pair, self._clock, self._early):
                 pair = yield from self._renewed_early(pair, request)
             return pair.access
 
@@ -111,9 +137,6 @@ class Rotation:
         if self._pair is None:
             self._pair = self._tokens.read() or self._first
         return self._pair
-
-    def _ended(self, pair: TokenPair, early: timedelta = timedelta()) -> bool:
-        return pair.ends is not None and pair.ends - early <= self._clock.now()
 
     def _renewed(self, pair: TokenPair, request: httpx.Request) -> Renewal:
         newer = self._tokens.read()
@@ -135,3 +158,7 @@ class Rotation:
             return (yield from self._renewed(pair, request))
         except ConnectorError:
             return pair
+
+
+def _ended(pair: TokenPair, clock: Clock, early: timedelta = timedelta()) -> bool:
+    return pair.ends is not None and pair.ends - early <= clock.now()

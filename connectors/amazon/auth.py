@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Generator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -19,6 +18,7 @@ from connectors.bodies import parse
 from connectors.errors import NotSent, Throttled
 from connectors.fields import PictureAddress
 from connectors.rate_headers import retry_after
+from connectors.tokens import OneToken, Renewal, TokenPair
 from connectors.typed import typed
 from models.clock import Clock
 
@@ -27,9 +27,6 @@ EARLY = timedelta(seconds=60)
 SIGNED_ADDRESSES = {"upload", "download", "schema"}  # operations whose address is the permission
 AGENT = "CayBeo/1.0 (Language=Python)"
 ROOTS = re.compile(rb"/(listings|feeds|definitions)/20\d\d-")  # of the API, each with its version
-
-Flow = Generator[httpx.Request, httpx.Response, None]
-Step = Generator[httpx.Request, httpx.Response, str]
 
 
 class Credentials(BaseModel):
@@ -56,26 +53,21 @@ class _Granted(msgspec.Struct, frozen=True):
 
 
 class LwaToken(httpx.Auth):
-    """One token for all threads of an account; only one of them renews it at a time.
-
-    The refresh token stays the same, so the one in the credentials is the only one there is.
-    """
+    """The refresh token stays the same, so the one in the credentials is the only one there is."""
 
     def __init__(self, credentials: Credentials, clock: Clock) -> None:
         self._credentials, self._clock = credentials, clock
-        self._lock = threading.Lock()
-        self._token = ""
-        self._ends = datetime.min.replace(tzinfo=UTC)
+        self._token = OneToken(clock, self._renew, early=EARLY)
 
-    def auth_flow(self, request: httpx.Request) -> Flow:
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         if request.extensions.get("operation") in SIGNED_ADDRESSES:
             yield request
             return
         self._at_home(request.url.host)
-        known, token = self._token, (yield from self._other_than("", request))
+        known, token = self._token.known, (yield from self._token.access(request))
         response = yield self._bearing(token, request)
         if response.status_code == httpx.codes.FORBIDDEN and token == known:  # one that is new is not the reason
-            yield self._bearing((yield from self._other_than(token, request)), request)
+            yield self._bearing((yield from self._token.access(request, refused=token)), request)
 
     def _at_home(self, host: str) -> None:
         """A region's host knows only its own marketplaces. Raises before anything is sent to another."""
@@ -90,14 +82,7 @@ class LwaToken(httpx.Auth):
         request.headers["User-Agent"] = AGENT
         return request
 
-    def _other_than(self, refused: str, request: httpx.Request) -> Step:
-        """The token in use; a fresh one where that is the refused one, or ends within a minute."""
-        with self._lock:
-            if self._token == refused or self._clock.now() >= self._ends - EARLY:
-                yield from self._renew(request)
-            return self._token
-
-    def _renew(self, request: httpx.Request) -> Flow:
+    def _renew(self, request: httpx.Request) -> Renewal:
         asked, known = self._clock.now(), self._credentials
         form = {
             "grant_type": "refresh_token",
@@ -113,7 +98,7 @@ class LwaToken(httpx.Auth):
             extensions=request.extensions,  # its timeouts
         )
         granted = self._granted(response, parse(response.read()))
-        self._token, self._ends = granted.access_token, asked + timedelta(seconds=granted.expires_in)
+        return TokenPair(access=granted.access_token, ends=asked + timedelta(seconds=granted.expires_in))
 
     def _granted(self, response: httpx.Response, data: Any) -> _Granted:
         """Nothing of the caller's request has left: no answer to a renewal leaves a doubt about it."""

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator
+from datetime import timedelta
 
 import httpx
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from connectors.errors import AuthorisationFailed, NotSent
-from connectors.tokens import no_token
+from connectors.tokens import OneToken, Renewal, TokenPair, no_token
 from models.clock import Clock
 
 ROOT = b"/api/partner/v1"
-MARGIN_SECONDS = 60.0  # a token is given up early rather than refused in the middle of a batch
-
-Flow = Generator[httpx.Request, httpx.Response, None]
+EARLY = timedelta(seconds=60)
 
 
 class Credentials(BaseModel):
@@ -33,29 +31,21 @@ class Token(msgspec.Struct, frozen=True):
 
 class ClientCredentials(httpx.Auth):
     def __init__(self, credentials: Credentials, clock: Clock) -> None:
-        self._credentials = credentials
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._token = ""
-        self._ends = 0.0
+        self._credentials, self._clock = credentials, clock
+        self._token = OneToken(clock, self._ask, early=EARLY)
 
-    def sync_auth_flow(self, request: httpx.Request) -> Flow:
-        token = yield from self._current(request)
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        token = yield from self._token.access(request)
         response = yield authorised(request, token)
         if response.status_code == httpx.codes.UNAUTHORIZED:
-            token = yield from self._current(request, refused=token)
-            yield authorised(request, token)
+            yield authorised(request, (yield from self._token.access(request, refused=token)))
 
-    def _current(self, request: httpx.Request, refused: str = "") -> Generator[httpx.Request, httpx.Response, str]:
-        """The lock is held while a token is fetched: eight pushes that start together ask for one."""
-        with self._lock:
-            if self._token in ("", refused) or self._clock.monotonic() >= self._ends:
-                response = yield self._token_request(request)
-                response.read()
-                token = self._granted(response)
-                self._token = token.access_token
-                self._ends = self._clock.monotonic() + token.expires_in - MARGIN_SECONDS
-            return self._token
+    def _ask(self, request: httpx.Request) -> Renewal:
+        asked = self._clock.now()
+        response = yield self._token_request(request)
+        response.read()
+        token = self._granted(response)
+        return TokenPair(access=token.access_token, ends=asked + timedelta(seconds=token.expires_in))
 
     def _token_request(self, request: httpx.Request) -> httpx.Request:
         """The token address lies beside the one being called."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator
 from typing import Any
 
@@ -11,12 +10,9 @@ from pydantic import BaseModel, SecretStr
 
 from connectors.bodies import peek
 from connectors.errors import AuthorisationFailed, ConnectorError, NotSent
-from connectors.tokens import no_token
+from connectors.tokens import OneToken, Renewal, Step, TokenPair, no_token
 from connectors.voso.errors import OK, TOKEN_INVALID, error_of, is_envelope
 from models.clock import Clock
-
-Flow = Generator[httpx.Request, httpx.Response, None]
-Step = Generator[httpx.Request, httpx.Response, str]
 
 
 class Credentials(BaseModel):
@@ -25,32 +21,21 @@ class Credentials(BaseModel):
 
 
 class VosoAuth(httpx.Auth):
-    """One token for all threads of an account; only one of them logs in at a time."""
-
     def __init__(self, credentials: Credentials, clock: Clock) -> None:
-        self._credentials = credentials
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._token = ""
+        self._credentials, self._clock = credentials, clock
+        self._token = OneToken(clock, self._log_in)
 
-    def auth_flow(self, request: httpx.Request) -> Flow:
-        token = yield from self._other_than("", request)
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        token = yield from self._token.access(request)
         request.headers["Token"] = token
         response = yield request
         if business_code(peek(response)) == TOKEN_INVALID:  # refused, hence not done: sending it again is safe
-            request.headers["Token"] = yield from self._other_than(token, request)
+            request.headers["Token"] = yield from self._token.access(request, refused=token)
             yield request
 
-    def _other_than(self, refused: str, request: httpx.Request) -> Step:
-        """The token in use; a fresh one where that is the refused one, or there is none."""
-        with self._lock:
-            if self._token == refused:
-                self._token = yield from self._log_in(request)
-            return self._token
-
-    def _log_in(self, request: httpx.Request) -> Step:
+    def _log_in(self, request: httpx.Request) -> Renewal:
         temporary = yield from self._ask(request, "Login", {})
-        return (yield from self._ask(request, "ownerconnect", {"Token": temporary}))
+        return TokenPair(access=(yield from self._ask(request, "ownerconnect", {"Token": temporary})))
 
     def _ask(self, request: httpx.Request, name: str, token: dict[str, str]) -> Step:
         secret = {"username": self._credentials.username, "password": self._credentials.password.get_secret_value()}
