@@ -126,6 +126,8 @@ def _all(seeds: list[int], processes: int) -> tuple[Counter[str], list[Outcome]]
                     failed.append(outcome)
                     progress.console.print(f"seed {outcome.seed}: {outcome.violations[0]}")
             progress.advance(bar, len(some))
+        pool.close()  # so that the processes end by themselves, and clear up after themselves
+        pool.join()
     return tally, sorted(failed, key=lambda outcome: outcome.seed)
 
 
