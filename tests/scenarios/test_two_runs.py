@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 import time
+import traceback
+from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import CodeType
 
 import httpx
 import pytest
@@ -130,9 +133,16 @@ def test_nothing_leaves_that_could_outlive_the_lease(tmp_path: Path, market: str
 
 
 def _await_waiting(thread: int) -> None:
-    """Until the run's own thread waits for its pool: a clock moved before that would make it renew the lease first."""
-    while thread != threading.get_ident() and sys._current_frames()[thread].f_code.co_name != "wait":
+    """Until the run's own thread waits for its pool: a clock moved before that would make it renew the lease first.
+
+    It waits for a thread of the pool to start, too, which is not that.
+    """
+    while thread != threading.get_ident() and futures.wait.__code__ not in _running(thread):
         time.sleep(0.001)
+
+
+def _running(thread: int) -> list[CodeType]:
+    return [frame.f_code for frame, _ in traceback.walk_stack(sys._current_frames()[thread])]
 
 
 def test_an_account_whose_requests_may_take_long_is_kept_for_as_long(lone: World, market: str) -> None:
