@@ -73,7 +73,7 @@ def refused_for(issues: Sequence[Issue]) -> ConnectorError:
     first = next((issue for issue in errors if issue.code == DELETED), errors[0])
     words = "; ".join(dict.fromkeys(issue.message for issue in errors))
     names = first.attribute_names or [first.attribute_name]
-    field = next(filter(None, map(MEANINGS.field_in, names)), "")
+    field = next(filter(None, (MEANINGS.field(name, "") for name in names)), "")
     codes = [code for code in (first.code, *first.categories) if code]
     known = next(filter(None, map(MEANINGS.of, codes)), None)
     error = (known or Meaning()).error(next(iter(codes), "issue"), words, field=field)

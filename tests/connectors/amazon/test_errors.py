@@ -185,7 +185,13 @@ def test_a_deleted_sku_is_the_sharpest_of_all():
 
 @pytest.mark.parametrize(
     ("names", "field"),
-    [(["item_name"], "name"), (["brand"], "brand"), (["unknown", "list_price"], "list_price"), ([], "")],
+    [
+        (["item_name"], "name"),
+        (["brand"], "brand"),
+        (["unknown", "list_price"], "list_price"),
+        (["brand_name"], ""),
+        ([], ""),
+    ],
 )
 def test_an_attribute_is_named_as_a_shop_owner_calls_it(names, field):
     assert refused_for([an_issue("4000001", attribute_names=names)]).field == field
