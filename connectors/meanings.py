@@ -88,11 +88,9 @@ class Meanings:
     ) -> ConnectorError:
         """What the file says of it; a code that it lacks is `otherwise`, in the marketplace's own words, and noted."""
         meaning = self.of(code, words)
-        return (
-            meaning.error(code, words, field=field)
-            if meaning
-            else unlisted(otherwise(code, words[:WORDS], field=field))
-        )
+        if meaning is None:
+            return unlisted(otherwise(code, words[:WORDS], field=field))
+        return meaning.error(code, words, field=field)
 
     def field(self, theirs: str, otherwise: str | None = None) -> str:
         """Ours; where we have none, theirs, unless something else is wanted then."""

@@ -1,4 +1,4 @@
-"""What became of each change where a marketplace takes one at a time."""
+"""What became of each change: taken one by one, in parts that share a call, or in batches asked about later."""
 
 from __future__ import annotations
 

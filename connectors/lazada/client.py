@@ -27,6 +27,7 @@ from connectors.lazada.products import (
     Uploaded,
     remotes_of,
 )
+from connectors.paging import looked_up
 from connectors.pictures import HostedPictures
 from connectors.results import accepted, judged, one_by_one, part_by_part, result_of
 from connectors.transport import Reply, Session
@@ -69,11 +70,7 @@ class LazadaClient:
 
     def fetch(self, keys: Sequence[str]) -> list[Remote]:
         """Two items of one SKU are two answers: nothing there forbids them."""
-        wanted = list(dict.fromkeys(keys))
-        asked = set(wanted)
-        parts = [wanted[start : start + PAGE] for start in range(0, len(wanted), PAGE)]
-        found = [r for part in parts for page in self._pages({"sku_seller_list": as_text(part)}) for r in page]
-        return [remote for remote in found if remote.key in asked]
+        return looked_up(keys, PAGE, lambda part: self._pages({"sku_seller_list": as_text(part)}))
 
     def everything(self) -> Iterator[list[Remote]]:
         yield from self._pages({})

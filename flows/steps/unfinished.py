@@ -96,9 +96,9 @@ class Unfinished:
             sure = [row for row in known if settled_by(row, found)]
             doubtful = [row for row in known if row not in sure]
             agreed = self._read_again(doubtful, found) if doubtful else []
+            judged = sure + agreed
             with self._transaction("looked-up") as db:
-                self._settler.looked_up(db, [*sure, *agreed], found, self._clock.now())
-                judged = [*sure, *agreed]
+                self._settler.looked_up(db, judged, found, self._clock.now())
                 self._settler.wait(db, [row for row in rows if row not in judged], self._clock.now())
 
     def find(self, plan_id: int) -> None:

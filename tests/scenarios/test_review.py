@@ -29,6 +29,16 @@ def refused(market: str, product: Product) -> Product:
 WORDS = {"madeincamau": "Không được ghi số điện thoại", "postmart": "Unicode", "voso": "chữa bệnh"}
 
 
+def listed_then_rejected(lone: World, market: str) -> Product:
+    """TK001 as it was listed; a later text of it was rejected."""
+    good = shrimp(1, lone.picture())
+    lone.put(good)
+    lone.night()
+    lone.put(refused(market, good))
+    lone.night()
+    return good
+
+
 def test_a_rejected_listing_rests_with_the_marketplaces_words_until_it_is_changed(lone: World, market: str) -> None:
     good = shrimp(1, lone.picture(1))
     lone.put(refused(market, good), shrimp(2, lone.picture(2)))
@@ -54,11 +64,7 @@ def test_a_rejected_listing_rests_with_the_marketplaces_words_until_it_is_change
 
 def test_going_back_to_the_old_text_after_a_rejection_is_sent(lone: World, market: str) -> None:
     """The marketplace holds the rejected text by then: what it once acknowledged is no longer there."""
-    good = shrimp(1, lone.picture())
-    lone.put(good)
-    lone.night()
-    lone.put(refused(market, good))
-    lone.night()
+    good = listed_then_rejected(lone, market)
     refusals = lone.sandboxes[market].show()["requests"]["refused"]
 
     lone.put(good)
@@ -71,11 +77,7 @@ def test_going_back_to_the_old_text_after_a_rejection_is_sent(lone: World, marke
 
 @pytest.mark.parametrize("market", REVIEWED, indirect=True)
 def test_healing_does_not_call_a_rejected_listing_live(lone: World, market: str) -> None:
-    good = shrimp(1, lone.picture())
-    lone.put(good)
-    lone.night()
-    lone.put(refused(market, good))
-    lone.night()
+    listed_then_rejected(lone, market)
 
     healed = lone.reconcile(heal=True)
     report = lone.night()
@@ -104,11 +106,7 @@ def test_a_resting_listing_still_loses_its_star_in_time(lone: World, market: str
 @pytest.mark.parametrize("market", REVIEWED, indirect=True)
 def test_a_rejected_text_that_a_look_up_finds_there_is_no_success(lone: World, market: str) -> None:
     """The text was rejected; then it and a new price were sent, and nobody answered."""
-    good = shrimp(1, lone.picture())
-    lone.put(good)
-    lone.night()
-    lone.put(refused(market, good))
-    lone.night()
+    good = listed_then_rejected(lone, market)
     lone.put(priced(refused(market, good), 260_000))
     lone.wires[market].before = _cutting(market)
     lone.night()
