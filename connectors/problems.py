@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from models.catalogue import Money
 from models.listing import Item, Problem
@@ -117,11 +117,39 @@ def unsellable(
         if price and not whole_dong(price, most_price):
             most = number(most_price)
             yield amiss(code, field, f"phải là số đồng nguyên từ 1 đến {most}", f"must be 1 to {most} whole đồng")
-    if item.stock < 0:
+    yield from _ill_stocked(item.stock, most_stock, code)
+
+
+def unsellable_abroad(
+    item: Item,
+    title: str,
+    decimals: Mapping[str, int],
+    fields: Iterable[str] = ("price",),
+    *,
+    most_price: int | None = None,
+    most_stock: int | None = None,
+) -> Iterator[Problem]:
+    """The same of prices in one of the currencies that have so many `decimals`; what is in đồng lacks its rate."""
+    if item.price.currency not in decimals:
+        yield wrong_currency(title, tuple(decimals), item.price.currency)
+        fields = ()
+    for field in fields:
+        price: Money | None = getattr(item, field)
+        digits = decimals[item.price.currency]
+        if price and (price.amount <= 0 or price.amount != round(price.amount, digits)):
+            vi, en = f"phải lớn hơn 0, tối đa {digits} số lẻ", f"must be above 0 with at most {digits} decimals"
+            yield amiss("unusable", field, vi, en)
+        elif price and most_price is not None and price.amount > most_price:
+            most = f"{number(most_price)} {price.currency}"
+            yield amiss("unusable", field, f"không được lớn hơn {most}", f"must not be above {most}")
+    yield from _ill_stocked(item.stock, most_stock, "out-of-range")
+
+
+def _ill_stocked(stock: int, most: int | None, code: str) -> Iterator[Problem]:
+    if stock < 0:
         yield amiss(code, "stock", "không được nhỏ hơn 0", "must not be below 0")
-    elif most_stock is not None and item.stock > most_stock:
-        most = number(most_stock)
-        yield amiss(code, "stock", f"không được lớn hơn {most}", f"must not be above {most}")
+    elif most is not None and stock > most:
+        yield amiss(code, "stock", f"không được lớn hơn {number(most)}", f"must not be above {number(most)}")
 
 
 def elsewhere(code: str, vi: str, en: str) -> Problem:

@@ -1,10 +1,12 @@
-"""What an item says of itself as one text, for marketplaces that have no fields for its parts."""
+"""What an item says of itself as one text, for marketplaces without fields for its parts; in English abroad."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
 
+from connectors.packs import Held
+from models.catalogue import Certificate, English
 from models.listing import Item
 from models.text import nfc
 
@@ -20,6 +22,8 @@ CAPTIONS = {  # as a label has them: buyers read Vietnamese
     "marks": "Nhãn hiệu, chỉ dẫn",
 }
 USE = ("ingredients", "shelf_life", "storage", "usage", "warnings")  # what a buyer needs at home
+
+ABROAD = {"ingredients": "Ingredients", "storage": "Storage", "usage": "Directions", "warnings": "Warnings"}
 
 
 def one_line(text: str) -> str:
@@ -40,3 +44,20 @@ def maker(item: Item) -> str:
 def paragraphs(lines: Iterable[str]) -> str:
     """HTML with one escape for the whole text: lines become paragraphs."""
     return "<p>" + escape("\n".join(lines), quote=False).replace("\n", "</p><p>") + "</p>"
+
+
+def in_english(english: English) -> list[str]:
+    """The lines of its description, and one for each other text a person wrote."""
+    captioned = (f"{caption}: {text}" for field, caption in ABROAD.items() if (text := getattr(english, field)))
+    return [line for line in nfc("\n".join((english.description, *captioned))).split("\n") if line]
+
+
+def english_title(english: English, pack: Held | None) -> str:
+    """With what the pack holds, once: each pack is a listing of its own."""
+    name, holds = one_line(english.name), str(pack or "")
+    return name if holds in name else f"{name}, {holds}"
+
+
+def english_star(certificate: Certificate | None) -> list[str]:
+    """A star is words abroad, and only while its certificate holds."""
+    return [f"OCOP {certificate.star} stars (One Commune One Product programme of Vietnam)"] if certificate else []

@@ -10,7 +10,7 @@ import msgspec
 
 from connectors.alibaba.categories import CATEGORIES
 from connectors.alibaba.mapping import BRAND, SIDES, price_of
-from connectors.parcel import plain
+from connectors.packs import plain
 from connectors.transport import Reply
 from models.listing import Facets, Remote
 from models.text import nfc

@@ -9,21 +9,18 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from connectors.addresses import Addresses
-from connectors.amazon.mapping import PICTURES, PRODUCT_TYPES, Attributes, plain
-from connectors.amazon.marketplaces import DECIMALS, Marketplace, money_text
+from connectors.amazon.mapping import PICTURES, PRODUCT_TYPES, Attributes, figure
+from connectors.amazon.marketplaces import Marketplace, money_text
 from models.listing import Facets
 from models.text import nfc
 
-SPOKEN = {"item_name", "brand", "manufacturer", "product_description", "bullet_point"}  # have a language of their own
-NOT_ALWAYS = (
-    "externally_assigned_product_identifier", "fc_shelf_life", "product_expiration_type",
-    "supplier_declared_has_product_identifier_exemption",
-)  # fmt: skip
+SPOKEN = ("item_name", "brand", "manufacturer", "product_description", "bullet_point")  # have a language of their own
+BARCODES = ("externally_assigned_product_identifier", "supplier_declared_has_product_identifier_exemption")
 SAID = sorted({name for kind in PRODUCT_TYPES.by_id.values() for name in kind.attributes})
-CONTENT = (*sorted(SPOKEN), *NOT_ALWAYS, *SAID, "is_expiration_dated_product", "unit_count")
+CONTENT = (*SPOKEN, *BARCODES, *SAID, "fc_shelf_life", "is_expiration_dated_product", "unit_count")
 LINKS = ("main_product_image_locator", *(f"other_product_image_locator_{n}" for n in range(1, PICTURES.most)))
 OFFER, LIST_PRICE, STOCK = "purchasable_offer", "list_price", "fulfillment_availability"
-OPTIONAL = {"content": NOT_ALWAYS, "images": LINKS}
+OPTIONAL = {"content": BARCODES, "images": LINKS}
 CHANNEL = {"fulfillment_channel_code": "DEFAULT"}  # the seller sends the parcels
 LOCAL = ("marketplace_id", "language_tag")
 
@@ -66,8 +63,8 @@ class Tongue:
             "content": {"product_type": product_type, "attributes": {name: one for name, one in said.items() if one}},
             "price": {
                 "currency": str(offer.get("currency", "")),
-                "amount": _money(offer, "our_price", "schedule", "value_with_tax"),
-                "list": _money(before, "value"),
+                "amount": _amount(_asked(offer), offer),
+                "list": _amount(before.get("value"), before),
             },
             "stock": {"quantity": next((one.get("quantity") for one in stocks), None)},
             "images": [
@@ -88,10 +85,10 @@ class Tongue:
 
     def _price(self, price: Facets) -> Attributes:
         currency = {**self._here, "currency": price["currency"]}
-        schedule = [{"schedule": [{"value_with_tax": plain(Decimal(price["amount"]))}]}]
+        schedule = [{"schedule": [{"value_with_tax": figure(Decimal(price["amount"]))}]}]
         return {
             OFFER: [{**currency, "audience": "ALL", "our_price": schedule}],
-            LIST_PRICE: [{**currency, "value": plain(Decimal(price["list"]))}],
+            LIST_PRICE: [{**currency, "value": figure(Decimal(price["list"]))}],
         }
 
     def _stock(self, stock: Facets) -> Attributes:
@@ -134,24 +131,22 @@ def _bare(value: Any) -> Any:
         return {name: _bare(inner) for name, inner in value.items() if name not in LOCAL}
     if isinstance(value, str):
         return nfc(value)
-    return plain(value) if isinstance(value, float) else value
+    return figure(value) if isinstance(value, float) else value
 
 
-def _money(of: Mapping[str, Any], *names: str) -> str:
-    """The amount below these names, where each list on the way has one member; a discount schedule is no price."""
-    currency = str(of.get("currency", ""))
-    value: Any = of
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-        if isinstance(value, list):
-            value = value[0] if len(value) == 1 else None
-    if currency not in DECIMALS or isinstance(value, bool) or not isinstance(value, int | float | str):
-        return ""
+def _asked(offer: Mapping[str, Any]) -> Any:
+    """What all buyers pay; a discount schedule is no price."""
+    match offer.get("our_price"):
+        case [{"schedule": [{"value_with_tax": price}]}]:
+            return price
+
+
+def _amount(value: Any, of: Mapping[str, Any]) -> str:
     try:
         amount = Decimal(str(value))
-    except InvalidOperation:
+        text = money_text(amount, str(of.get("currency")))
+    except (InvalidOperation, KeyError):
         return ""
-    text = money_text(amount, currency)
     return text if Decimal(text) == amount else str(amount)
 
 

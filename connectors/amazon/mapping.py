@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from connectors.amazon.marketplaces import CURRENCIES, DECIMALS, money_text
+from connectors.amazon.marketplaces import DECIMALS, money_text
 from connectors.categories import Categories, Category
 from connectors.contract import Policy
+from connectors.packs import held, shelf_days
 from connectors.pictures import MEGABYTE, PictureRule
 from connectors.problems import (
     amiss,
@@ -23,15 +23,15 @@ from connectors.problems import (
     too_long,
     too_many_bytes,
     unmapped,
-    wrong_currency,
+    unsellable_abroad,
 )
-from connectors.prose import one_line
-from models.catalogue import English, Money, is_gtin
+from connectors.prose import english_star, english_title, in_english, one_line
+from models.catalogue import English, is_gtin
 from models.listing import Facets, Item, Listing, Problem, Unlistable
-from models.text import fold, nfc, number
+from models.text import fold, nfc
 
 TITLE = "Amazon"
-VERSION = 1
+VERSION = 2
 ALCOHOL_SETS = {14, 15}
 ALCOHOL = elsewhere("alcohol", "Đồ uống có cồn không đăng lên Amazon được.", "Alcohol cannot be listed on Amazon.")
 PRODUCT_TYPES = Categories.beside(__file__, Category)
@@ -42,26 +42,18 @@ PICTURES = PictureRule(most=9, size=10 * MEGABYTE, sides=range(500, 10_001), lon
 BANNED = "!$?_{}^¬¦"
 TWICE = 2  # a word of a title may come as often as that
 LESSER = {"a", "an", "and", "by", "for", "from", "in", "of", "or", "the", "to", "with"}  # these may come more often
-MEASURE = re.compile(r"(?<![\d.,])(\d+(?:[.,]\d+)?)\s*(kg|g|gr|gram|ml|l|lít)\b", re.IGNORECASE)
-UNITS = {  # as a pack has it -> for buyers abroad, of Amazon's, how many of these
-    "kg": ("kg", "Gram", 1000),
-    **dict.fromkeys(("g", "gr", "gram"), ("g", "Gram", 1)),
-    "ml": ("ml", "Milliliter", 1),
-    **dict.fromkeys(("l", "lít"), ("L", "Milliliter", 1000)),
-}
-SHELF_LIFE = re.compile(r"(\d{1,4})\s*(ngày|tuần|tháng|năm|days?|weeks?|months?|years?)", re.IGNORECASE)
-DAYS = {"ng": 1, "da": 1, "tu": 7, "we": 7, "th": 30, "mo": 30, "nă": 365, "ye": 365}
 BARCODES = {8: "ean", 12: "upc", 13: "ean", 14: "gtin"}
 
 Attributes = dict[str, list[dict[str, Any]]]
 
 
 def project(item: Item, policy: Policy) -> Listing | Unlistable:
-    problems = [*_policy_problems(item), *_offer_problems(item), *PICTURES.problems(item)]
+    offer = unsellable_abroad(item, TITLE, DECIMALS, ("price", "list_price"), most_stock=MAX_STOCK)
+    problems = [*_policy_problems(item), *offer, *PICTURES.problems(item)]
     if item.english is None or not item.english.name or not item.english.description:
         return Unlistable(key=item.sku, problems=(*problems, missing_english(TITLE)))
     kind = PRODUCT_TYPES.of(item.set_no) or PRODUCT_TYPES.default
-    attributes = _attributes(item, item.english) | {name: [{"value": said}] for name, said in kind.attributes.items()}
+    attributes = _attributes(item, item.english, kind)
     problems += _text_problems(item, attributes)
     if problems:
         return Unlistable(key=item.sku, problems=tuple(problems))
@@ -74,63 +66,31 @@ def project(item: Item, policy: Policy) -> Listing | Unlistable:
     return Listing(key=item.sku, facets=facets)
 
 
-def _attributes(item: Item, english: English) -> Attributes:
+def _attributes(item: Item, english: English, kind: Category) -> Attributes:
     """Without marketplace and language, which the account adds."""
-    measure, unit, count = measured(item.pack)
+    pack, maker = held(item.pack), one_line(item.producer.legal_name)
+    unit = "Count" if pack is None else "Milliliter" if pack.is_liquid else "Gram"
     single: dict[str, Any] = {
-        "item_name": {"value": _title(english.name, measure)},
-        "brand": {"value": one_line(item.brand or item.producer.legal_name)},
-        "manufacturer": {"value": one_line(item.producer.legal_name)},
-        "product_description": {"value": _description(english)},
+        "item_name": {"value": english_title(english, pack)},
+        "brand": {"value": one_line(item.brand) or maker},
+        "manufacturer": {"value": maker},
+        "product_description": {"value": "\n".join(in_english(english))},
         "is_expiration_dated_product": {"value": True},
-        "product_expiration_type": {"value": "Shelf Life"},
         "fc_shelf_life": {"value": shelf_days(item.shelf_life), "unit": "days"},
-        "unit_count": {"value": count, "type": {"value": unit}},
+        "unit_count": {"value": figure(pack.sure) if pack else 1, "type": {"value": unit}},
         **_barcode(item.gtin),
+        **{name: {"value": said} for name, said in kind.attributes.items()},
     }
+    ingredients = [f"Ingredients: {english.ingredients}"] if english.ingredients else []
+    bullets = [*english_star(item.certificate), *ingredients, "Product of Vietnam"]
     return {name: [value] for name, value in single.items()} | {
-        "bullet_point": [{"value": line} for line in _bullets(item, english)]
+        "bullet_point": [{"value": one_line(bullet)} for bullet in bullets]
     }
 
 
-def _title(name: str, measure: str) -> str:
-    """With what the pack holds, in letters both tongues share: each pack is a listing of its own."""
-    return one_line(f"{name}, {measure}" if measure and measure not in name else name)
-
-
-def _description(english: English) -> str:
-    captions = {"Ingredients": "ingredients", "Storage": "storage", "Directions": "usage", "Warnings": "warnings"}
-    captioned = [f"{caption}: {text}" for caption, name in captions.items() if (text := getattr(english, name))]
-    return nfc("\n".join([english.description, *captioned]))
-
-
-def _bullets(item: Item, english: English) -> list[str]:
-    """A star is words here, and only while its certificate holds."""
-    star = f"OCOP {item.certificate.star} star product of Vietnam" if item.certificate else ""
-    lines = [star, f"Ingredients: {english.ingredients}" if english.ingredients else "", "Product of Vietnam"]
-    return [one_line(line) for line in lines if line]
-
-
-def measured(pack: str) -> tuple[str, str, int | float]:
-    """What a pack says in its own tongue, for buyers abroad, and in one of Amazon's units: "1 kg/hũ" -> "1 kg", Gram,
-    1000. One of it, without words, where it does not say."""
-    found = MEASURE.search(nfc(pack))
-    amount = Decimal(found[1].replace(",", ".")) if found else Decimal()
-    if not found or not amount:
-        return "", "Count", 1
-    sign, unit, times = UNITS[found[2].lower()]
-    return f"{plain(amount)} {sign}", unit, plain(amount * times)
-
-
-def plain(value: Decimal | float) -> int | float:
+def figure(value: Decimal | float) -> int | float:
     """500.0 and 500 are one number: it is sent in one way and read back in another."""
     return int(value) if value == int(value) else float(value)
-
-
-def shelf_days(text: str) -> int:
-    """0 where the text does not say."""
-    found = SHELF_LIFE.search(nfc(text))
-    return int(found[1]) * DAYS[found[2].lower()[:2]] if found else 0
 
 
 def _barcode(gtin: str) -> dict[str, Any]:
@@ -142,12 +102,11 @@ def _barcode(gtin: str) -> dict[str, Any]:
 
 def _price(item: Item) -> dict[str, str]:
     """A list price always stands there, so that one that goes away here does not stay there."""
-    currency = item.price.currency
-    before = item.list_price.amount if item.list_price else item.price.amount
+    price, before = item.price, item.list_price or item.price
     return {
-        "currency": currency,
-        "amount": money_text(item.price.amount, currency),
-        "list": money_text(max(before, item.price.amount), currency),
+        "currency": price.currency,
+        "amount": money_text(price.amount, price.currency),
+        "list": money_text(max(before.amount, price.amount), price.currency),
     }
 
 
@@ -173,27 +132,11 @@ def _text_problems(item: Item, attributes: Attributes) -> Iterator[Problem]:
     texts += [("ingredients", bullet["value"], MAX_BULLET) for bullet in attributes["bullet_point"]]
     yield from ill_sized(texts, required=("name", "brand"))
     if not shelf_days(item.shelf_life):  # of food it is always asked for
-        yield amiss("shelf-life", "shelf_life", "phải ghi rõ bao nhiêu ngày, tháng hoặc năm",
-                    "must say how many days, months or years")  # fmt: skip
+        vi, en = "phải ghi rõ bao nhiêu ngày, tháng hoặc năm", "must say how many days, months or years"
+        yield amiss("shelf-life", "shelf_life", vi, en)
     if found := " ".join(sign for sign in BANNED if sign in name):
         yield forbidden("name", found, TITLE)
     if often := [w for w, times in Counter(fold(name).split()).items() if times > TWICE and w not in LESSER]:
         yield amiss("repeated-word", "name", f"lặp từ “{often[0]}” quá hai lần", f"has “{often[0]}” more than twice")
     if len(description.encode()) > MAX_DESCRIPTION:
         yield too_many_bytes("description", description, MAX_DESCRIPTION, TITLE)
-
-
-def _offer_problems(item: Item) -> Iterator[Problem]:
-    for field, price in (("price", item.price), ("list_price", item.list_price)):
-        if price and price.currency not in CURRENCIES:
-            yield wrong_currency(TITLE, CURRENCIES, price.currency)
-        elif price and not _is_price(price):
-            digits = DECIMALS[price.currency]
-            yield amiss("unusable", field, f"phải lớn hơn 0, tối đa {digits} số lẻ", f"must be above 0 with at most "
-                        f"{digits} decimals")  # fmt: skip
-    if not 0 <= item.stock <= MAX_STOCK:
-        yield amiss("out-of-range", "stock", f"phải từ 0 đến {number(MAX_STOCK)}", f"must be 0 to {number(MAX_STOCK)}")
-
-
-def _is_price(price: Money) -> bool:
-    return price.amount > 0 and Decimal(money_text(price.amount, price.currency)) == price.amount

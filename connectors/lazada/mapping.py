@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from html import escape
@@ -10,13 +9,13 @@ from typing import Any
 
 from connectors.contract import Policy
 from connectors.lazada.categories import CATEGORIES, Category
-from connectors.parcel import packed, plain
+from connectors.packs import held, plain
 from connectors.pictures import PictureRule
 from connectors.problems import amiss, forbidden, missing, too_long, too_many_bytes, unmapped
 from connectors.prose import CAPTIONS, captioned, maker, paragraphs
 from models.listing import Facets, Item, Listing, Problem, Unlistable
 
-VERSION = 1
+VERSION = 2
 TITLE = "Lazada"
 NAME_BYTES, DESCRIPTION_CHARS = 255, 25_000
 PICTURES = PictureRule(most=8, size=3_145_728, sides=range(330, 5001))  # a repeated one is refused
@@ -24,7 +23,6 @@ MOST_KG = Decimal(40)
 NO_BRAND = "No Brand"
 MEASURES = ("height", "length", "width", "weight")
 FORBIDDEN = {"name": '"^~<>|', "sku": '"*^~<>/\\|'}
-WEIGHT = re.compile(r"(?<![\d.,])(\d+(?:[.,]\d+)?)\s*(kg|g|gr|gram|ml|l|lít)\b", re.IGNORECASE)
 
 
 def project(item: Item, policy: Policy) -> Listing | Unlistable:
@@ -66,7 +64,8 @@ def content_of(category: str, shown: Mapping[str, Any], sku: Mapping[str, Any]) 
 
 
 def _content(item: Item, category: Category) -> dict[str, Any]:
-    measures = (*category.box, _weight(item.pack) or category.weight)
+    pack = held(item.pack)
+    measures = (*category.box, pack.parcel if pack else category.weight)
     return {
         "category_id": category.id,
         "name": _name(item),
@@ -81,11 +80,6 @@ def _content(item: Item, category: Category) -> dict[str, Any]:
 def _name(item: Item) -> str:
     """With the pack, because each pack is an item of its own."""
     return " ".join((f"{item.name} – {item.pack}" if item.pack and item.pack not in item.name else item.name).split())
-
-
-def _weight(pack: str) -> str:
-    found = WEIGHT.search(pack)
-    return packed(f"{found[1]} {found[2]}") if found else ""
 
 
 def _highlights(item: Item) -> str:
