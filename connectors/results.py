@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
-from connectors.errors import Conflict, ConnectorError, Later, Refused, Unanswered, problem_of
+from connectors.errors import Conflict, ConnectorError, Later, NotSent, Refused, Unanswered, problem_of
 from models.change import Change
 from models.outcome import Outcome, Result
 from models.value import replace
@@ -16,9 +17,9 @@ def result_of(change: Change | Result, outcome: Outcome, error: ConnectorError |
     return Result(key=change.key, outcome=outcome, remote_id=change.remote_id, problem=problem)
 
 
-def accepted(change: Change) -> Result:
-    """It was taken, and is asked about by its id later."""
-    return replace(result_of(change, Outcome.ACCEPTED), handle=change.remote_id)
+def accepted(change: Change, handle: str = "") -> Result:
+    """It was taken, and is asked about later: by what the marketplace gave for that, or by its id."""
+    return replace(result_of(change, Outcome.ACCEPTED), handle=handle or change.remote_id)
 
 
 def judged(change: Change | Result, error: ConnectorError, now: datetime) -> Result:
@@ -29,6 +30,15 @@ def judged(change: Change | Result, error: ConnectorError, now: datetime) -> Res
         return result_of(change, Outcome.REJECTED, error)
     doubtful = isinstance(error, Unanswered | Conflict)
     return result_of(change, Outcome.UNKNOWN if doubtful else Outcome.DEFERRED, error)
+
+
+@contextmanager
+def before_writing() -> Iterator[None]:
+    """A question without an answer leaves no doubt about changes of which nothing has left yet."""
+    try:
+        yield
+    except (Unanswered, Conflict) as error:
+        raise NotSent(error.code, error.words) from None
 
 
 def one_by_one(

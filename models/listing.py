@@ -13,6 +13,7 @@ from models.catalogue import Certificate, English, Image, Money, Producer
 from models.text import Text
 from models.value import Value
 
+Status = Literal["live", "pending", "rejected", "hidden", "draft"]  # a draft is there, and nobody works on it
 Facet = Literal["content", "price", "stock", "images"]
 FACETS: tuple[Facet, ...] = ("content", "price", "stock", "images")
 FACET_NAMES: dict[str, Text] = {
@@ -88,7 +89,7 @@ class Remote(Value, frozen=True, kw_only=True):
 
     key: str
     remote_id: str
-    status: Literal["live", "pending", "rejected", "hidden", "draft"]  # a draft is there, and nobody works on it
+    status: Status
     revision: str = ""
     facets: Facets = msgspec.field(default_factory=dict)
     words: str = ""  # the marketplace's own reason where it rejected

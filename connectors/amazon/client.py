@@ -15,11 +15,11 @@ from connectors.amazon.definitions import Definitions
 from connectors.amazon.errors import ERROR, TOO_LARGE, Issue, Resting, ours, refused_for
 from connectors.amazon.feeds import OVER, Feed, Feeds, Report, message
 from connectors.contract import Seller
-from connectors.errors import Conflict, ConnectorError, NotSent, Refused, Unanswered, problem_of
-from connectors.results import judged, one_by_one, result_of
+from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
+from connectors.results import accepted, before_writing, judged, one_by_one, result_of
 from connectors.transport import Reply, Session
 from models.change import Change, Kind
-from models.listing import FACETS, Facets, Problem, Remote, facet_hash
+from models.listing import FACETS, Facets, Problem, Remote, Status, facet_hash
 from models.outcome import Outcome, Result
 from models.value import replace
 
@@ -81,7 +81,8 @@ class AmazonClient:
         return Seller(id=f"{known.seller_id}/{known.marketplace}", name=f"{known.seller_id} ({known.marketplace})")
 
     def push(self, changes: Sequence[Change]) -> list[Result]:
-        bodies, settled = self._bodies(changes)
+        with before_writing():
+            bodies, settled = self._bodies(changes)
         ready = [change for change in changes if change.key in bodies]
         if len(ready) >= FEED_FROM:
             return settled + self._fed(ready, bodies)
@@ -132,21 +133,18 @@ class AmazonClient:
     # Writing
 
     def _bodies(self, changes: Sequence[Change]) -> tuple[dict[str, Body], list[Result]]:
-        """What can be sent, by key, and what is settled without. Nothing was sent yet, whatever goes wrong here."""
+        """What can be sent, by key, and what is settled without."""
         bodies: dict[str, Body] = {}
         settled: list[Result] = []
-        try:
-            there = {item.sku: item for item in self._items([c.key for c in changes if c.kind in HIDING])}
-            for change in changes:
-                if change.kind in HIDING and change.key not in there:
-                    settled.append(result_of(change, Outcome.ACKNOWLEDGED))
-                    continue
-                try:
-                    bodies[change.key] = self._body(change, there.get(change.key))
-                except Refused as error:
-                    settled.append(self._judged(change, error))
-        except Unanswered as error:
-            raise NotSent(error.code, error.words) from None
+        there = {item.sku: item for item in self._items([c.key for c in changes if c.kind in HIDING])}
+        for change in changes:
+            if change.kind in HIDING and change.key not in there:
+                settled.append(result_of(change, Outcome.ACKNOWLEDGED))
+                continue
+            try:
+                bodies[change.key] = self._body(change, there.get(change.key))
+            except Refused as error:
+                settled.append(self._judged(change, error))
         return bodies, settled
 
     def _body(self, change: Change, there: _Item | None = None) -> Body:
@@ -174,7 +172,7 @@ class AmazonClient:
             raise reply.other_shape("a submission", reply.data)
         if answer.status == "INVALID":
             raise self._heard(answer.issues)
-        return _accepted(change, _proof(change))
+        return _taken(change, _proof(change))
 
     def _write(self, key: str, body: Body, **more: str) -> Reply:
         """By SKU, so that sent twice it is still one listing."""
@@ -204,7 +202,7 @@ class AmazonClient:
                 half = len(ready) // 2
                 return self._fed(ready[:half], bodies) + self._fed(ready[half:], bodies)
             return [self._judged(change, error) for change in ready]
-        return [_accepted(change, f"{FEED}{feed} {n} {_proof(change)}") for n, change in enumerate(ready, 1)]
+        return [_taken(change, f"{FEED}{feed} {n} {_proof(change)}") for n, change in enumerate(ready, 1)]
 
     def _poll_feed(self, feed_id: str, pending: Sequence[Result]) -> list[Result]:
         try:
@@ -305,9 +303,7 @@ class AmazonClient:
             words="; ".join(issue.message for issue in item.errors),
         )
 
-    def _status(
-        self, item: _Item, summary: _Summary | None, facets: Facets
-    ) -> Literal["live", "pending", "rejected", "hidden"]:
+    def _status(self, item: _Item, summary: _Summary | None, facets: Facets) -> Status:
         """What is sold out cannot be bought and is not hidden for all that."""
         if summary is None:
             return "pending"
@@ -318,8 +314,8 @@ class AmazonClient:
         return "live" if "BUYABLE" in summary.status or facets["stock"]["quantity"] == 0 else "pending"
 
 
-def _accepted(change: Change, handle: str) -> Result:
-    return Result(key=change.key, outcome=Outcome.ACCEPTED, remote_id=change.key, handle=handle)
+def _taken(change: Change, handle: str) -> Result:
+    return accepted(replace(change, remote_id=change.key), handle)
 
 
 def _done(result: Result, remote: Remote | None) -> Result:

@@ -10,7 +10,8 @@ import msgspec
 
 from connectors.amazon.auth import Credentials
 from connectors.amazon.errors import ERROR, TOO_LARGE, Issue, ours
-from connectors.errors import Conflict, ConnectorError, NotSent, Throttled, Unanswered
+from connectors.errors import ConnectorError, Throttled, Unanswered
+from connectors.results import before_writing
 from connectors.transport import Session
 
 PATH, KIND, VERSION = "feeds/2021-06-30", "JSON_LISTINGS_FEED", "2.0"
@@ -56,10 +57,8 @@ class Feeds:
         document = msgspec.json.encode({"header": header, "messages": list(messages)})
         if len(document) > BYTES:
             raise ours(TOO_LARGE)
-        try:
+        with before_writing():
             uploaded = self._uploaded(document)
-        except (Unanswered, Conflict) as error:
-            raise NotSent(error.code, error.words) from None
         feed = self._begun(uploaded)
         self._mine.add(feed)
         return feed

@@ -7,8 +7,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connectors.errors import AuthorisationFailed, Conflict, ConnectorError, Later, Refused, Throttled, Unanswered
-from connectors.results import batch_by_batch, judged, one_by_one, result_of
+from connectors.errors import (
+    AuthorisationFailed,
+    Conflict,
+    ConnectorError,
+    Later,
+    NotSent,
+    Refused,
+    Throttled,
+    Unanswered,
+)
+from connectors.results import batch_by_batch, before_writing, judged, one_by_one, result_of
 from models.change import Change, Kind
 from models.outcome import Outcome, Result
 
@@ -80,3 +89,18 @@ def test_a_handle_is_asked_about_once() -> None:
 
     assert {r.key for r in batch_by_batch(pending, ask, prefix="hide:")} == set("ABC")
     assert asked == [("1", ["A", "C"]), ("2", ["B"])]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (Unanswered("x", "y"), NotSent),
+        (Conflict("x", "y"), NotSent),
+        (AuthorisationFailed("x", "y"), AuthorisationFailed),
+    ],
+)
+def test_before_anything_is_written_there_is_no_doubt(error: ConnectorError, kind: type[ConnectorError]) -> None:
+    with pytest.raises(kind) as raised, before_writing():
+        raise error
+
+    assert (raised.value.code, raised.value.words) == ("x", "y")
