@@ -26,6 +26,7 @@ from connectors.alibaba.products import (
 from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
 from connectors.iop import as_text, form
+from connectors.paging import Page, counted
 from connectors.pictures import HostedPictures
 from connectors.results import accepted, judged, part_by_part, result_of
 from connectors.transport import Reply, Session
@@ -241,24 +242,20 @@ class AlibabaClient:
         return found
 
     def _pages(self, filters: dict[str, str], size: int = PAGE) -> Iterator[list[Remote]]:
-        """Ends only where the marketplace's own totals are reached: a short read must not look like a small shop."""
-        seen: set[str] = set()
-        number, last, total = 0, 1, 0
-        while number < last:
-            number += 1
-            asked = {"page_index": str(number), "page_size": str(size), **filters}
-            reply = self._found("search", "/alibaba/icbu/product/search/v2", asked)
-            if reply is None:
-                break
-            found = reply.read(Found, {name: inside(reply, name) for name in ("product_info", "page")})
-            ids = [str(product.basic_info.product_id) for product in found.product_info]
-            if int(found.page.page_index) != number or seen.intersection(ids) or len(set(ids)) < len(ids):
-                raise Unanswered("page-repeated", str(number))
-            seen.update(ids)
-            last, total = int(found.page.total_page), int(found.page.total_item)
-            yield [r for one in found.product_info if (r := remote_of(reply, one, self._pictures.whose)) is not None]
-        if len(seen) != total:
-            raise Unanswered("page-missing", f"{len(seen)}/{total}")
+        return counted(lambda number, came: self._page({"page_size": str(size), **filters}, number))
+
+    def _page(self, asked: dict[str, str], number: int) -> Page[Remote]:
+        reply = self._found("search", "/alibaba/icbu/product/search/v2", {"page_index": str(number), **asked})
+        if reply is None:
+            return Page(ids=(), rows=[], total=0)
+        found = reply.read(Found, {name: inside(reply, name) for name in ("product_info", "page")})
+        remotes = (remote_of(reply, product, self._pictures.whose) for product in found.product_info)
+        return Page(
+            ids=[str(product.basic_info.product_id) for product in found.product_info],
+            rows=[remote for remote in remotes if remote is not None],
+            total=int(found.page.total_item),
+            number=int(found.page.page_index),
+        )
 
     def _found(self, operation: str, path: str, asked: dict[str, str]) -> Reply | None:
         """None where there is none, which is told as an error."""

@@ -70,15 +70,14 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     attributes: list[dict[str, Any]] = []
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True):
+class Paging(msgspec.Struct, frozen=True, kw_only=True):
     page_index: Whole
     total_item: Whole
-    total_page: Whole
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     product_info: list[Product]
-    page: Page
+    page: Paging
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from connectors.amazon.errors import ERROR, TOO_LARGE, Issue, Resting, ours, ref
 from connectors.amazon.feeds import OVER, Feed, Feeds, Report, message
 from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
+from connectors.paging import Page, looked_up, pages, whole
 from connectors.results import accepted, before_writing, judged, one_by_one, result_of
 from connectors.transport import Reply, Session
 from models.change import Change, Kind
@@ -53,6 +54,10 @@ class _Item(msgspec.Struct, frozen=True):
     summaries: list[_Summary] = []
     attributes: dict[str, Any] = {}
     issues: list[Issue] = []
+
+    @property
+    def key(self) -> str:
+        return self.sku
 
     @property
     def errors(self) -> list[Issue]:
@@ -120,11 +125,11 @@ class AmazonClient:
         while True:
             begun, came, total = since, 0, 0
             asked = {"sortBy": "createdDate", "sortOrder": "ASC"} | ({"createdAfter": since} if since else {})
-            for found in self._pages(asked):
-                came, total = came + len(found.items), found.number_of_results
-                since = max([since, *(s.created_date for item in found.items for s in item.summaries)])
-                yield [self._remote(item) for item in found.items if item.sku not in seen]
-                seen.update(item.sku for item in found.items)
+            for page in self._pages(asked):
+                came, total = came + len(page.rows), page.total
+                since = max([since, *(s.created_date for item in page.rows for s in item.summaries)])
+                yield [self._remote(item) for item in page.rows if item.sku not in seen]
+                seen.update(page.ids)
             if came >= total:
                 return
             if since == begun:
@@ -243,40 +248,28 @@ class AmazonClient:
     def _items(self, keys: Sequence[str]) -> list[_Item]:
         """Twenty in one search; a comma would part a SKU in two there, so such a one is asked for alone."""
         wanted = list(dict.fromkeys(keys))
-        listed = [key for key in wanted if "," not in key]
-        parts = [",".join(listed[start : start + PAGE]) for start in range(0, len(listed), PAGE)]
-        pages = (page for part in parts for page in self._pages({"identifiers": part, "identifiersType": "SKU"}))
-        found = [item for page in pages for item in page.items if item.sku in wanted]
-        return found + [item for key in wanted if "," in key for item in self._one(key)]
+        listed, alone = [key for key in wanted if "," not in key], [key for key in wanted if "," in key]
+        return looked_up(listed, PAGE, self._named) + [item for key in alone for item in self._one(key)]
+
+    def _named(self, skus: Sequence[str]) -> Iterator[list[_Item]]:
+        return (page.rows for page in self._pages({"identifiers": ",".join(skus), "identifiersType": "SKU"}))
 
     def _one(self, key: str) -> list[_Item]:
+        asked = self._asked(includedData=READ)
         try:
-            return [
-                self._session.call("get", "GET", self._path(key), params=self._asked(includedData=READ)).read(_Item)
-            ]
+            return [self._session.call("get", "GET", self._path(key), params=asked).read(_Item)]
         except Conflict:
             return []
 
-    def _pages(self, asked: dict[str, str]) -> Iterator[_Found]:
-        """Ends where no next page is named, which must not be before all were shown that one search can show."""
-        seen: set[str] = set()
-        tokens: set[str] = set()
-        token = ""
-        while token not in tokens:
-            tokens.add(token)
-            page = {"pageSize": str(PAGE), "includedData": READ} | ({"pageToken": token} if token else {})
-            found = self._search(asked | page)
-            skus = [item.sku for item in found.items]
-            if seen.intersection(skus) or len(set(skus)) < len(skus):
-                raise Unanswered("page-repeated", skus[0])
-            seen.update(skus)
-            token = found.pagination.get("nextToken", "")
-            if not token and len(seen) < min(found.number_of_results, LAST):
-                raise Unanswered("page-missing", f"{len(seen)}/{found.number_of_results}")
-            yield found
-            if not token:
-                return
-        raise Unanswered("repeated-token")
+    def _pages(self, asked: dict[str, str]) -> Iterator[Page[_Item]]:
+        return whole(pages(lambda token: self._page(asked, token)), LAST)
+
+    def _page(self, asked: dict[str, str], token: str) -> tuple[Page[_Item], str | None]:
+        page = {"pageSize": str(PAGE), "includedData": READ} | ({"pageToken": token} if token else {})
+        found = self._search(asked | page)
+        skus = [item.sku for item in found.items]
+        shown = Page(ids=skus, rows=found.items, total=found.number_of_results)
+        return shown, found.pagination.get("nextToken") or None
 
     def _search(self, asked: dict[str, str]) -> _Found:
         return self._session.call("search", "GET", self._items_of_seller, params=self._asked(**asked)).read(_Found)

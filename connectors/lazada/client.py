@@ -27,7 +27,7 @@ from connectors.lazada.products import (
     Uploaded,
     remotes_of,
 )
-from connectors.paging import looked_up
+from connectors.paging import Page, counted, looked_up
 from connectors.pictures import HostedPictures
 from connectors.results import accepted, judged, one_by_one, part_by_part, result_of
 from connectors.transport import Reply, Session
@@ -73,7 +73,7 @@ class LazadaClient:
         return looked_up(keys, PAGE, lambda part: self._pages({"sku_seller_list": as_text(part)}))
 
     def everything(self) -> Iterator[list[Remote]]:
-        yield from self._pages({})
+        return self._pages({})
 
     def remove(self, remote_ids: Sequence[str]) -> None:
         """For good; at most 50. The engine only delists: this is for an operator's hand."""
@@ -235,23 +235,25 @@ class LazadaClient:
     # Reading
 
     def _pages(self, filters: dict[str, str]) -> Iterator[list[Remote]]:
-        """Ends only where the marketplace's own total is reached: a short read must not look like a small shop."""
-        seen: set[str] = set()
-        size, total = PAGE, 1
-        while len(seen) < total:
-            offset = str(len(seen))
-            reply, size = self._read({"filter": "all", "offset": offset, **filters}, size)
-            page = reply.read(Found, reply.data.get("data") or {})
-            ids = [str(product.get("item_id")) for product in page.products]
-            total = int(page.total_products)
-            if total > OFFSET_MOST:
-                raise Unanswered("too-many-items", str(total))  # no way beyond that offset is documented well enough
-            if seen.intersection(ids) or len(set(ids)) < len(ids):
-                raise Unanswered("page-repeated", offset)
-            if not ids and len(seen) < total:
-                raise Unanswered("page-missing", offset)
-            seen.update(ids)
-            yield [r for product in page.products for r in remotes_of(reply, product, self._pictures.whose)]
+        size = PAGE
+
+        def read(number: int, came: int) -> Page[Remote]:
+            nonlocal size
+            reply, size = self._read({"filter": "all", "offset": str(came), **filters}, size)
+            return self._page(reply)
+
+        return counted(read)
+
+    def _page(self, reply: Reply) -> Page[Remote]:
+        found = reply.read(Found, reply.data.get("data") or {})
+        total = int(found.total_products)
+        if total > OFFSET_MOST:
+            raise Unanswered("too-many-items", str(total))  # no way beyond that offset is documented well enough
+        return Page(
+            ids=[str(product.get("item_id")) for product in found.products],
+            rows=[r for product in found.products for r in remotes_of(reply, product, self._pictures.whose)],
+            total=total,
+        )
 
     def _read(self, asked: dict[str, str], size: int) -> tuple[Reply, int]:
         """One page; of half as many where so many take too long, which is documented of items with many variants."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any, Literal, TypeVar
 
 from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
-from connectors.paging import looked_up
+from connectors.paging import Page, counted, looked_up
 from connectors.results import judged, result_of
 from connectors.transport import Session
 from connectors.voso.errors import MEANINGS, STATE_FORBIDS
@@ -92,7 +91,7 @@ class Product:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Page:
+class Found:
     page: int
     total: int
     items: tuple[Product, ...]
@@ -242,20 +241,13 @@ class Client:
         """All products of these codes, also where one code has several."""
         return looked_up(keys, PAGE, lambda part: self._pages({"product_codes": part}))
 
-    def _pages(self, filters: dict[str, Any]) -> Iterator[tuple[Product, ...]]:
-        """Ends only where the marketplace's own total is reached: a short read must not look like a small shop."""
-        seen: set[int] = set()
-        for asked in count(1):
-            page = self._ask("product/list", {"page": asked, "size": PAGE, **filters}, Page, repeatable=True)
-            ids = {product.product_id for product in page.items}
-            if page.page != asked or ids & seen or len(ids) < len(page.items):
-                raise Unanswered("page-repeated", f"page {asked}")
-            seen |= ids
-            yield page.items
-            if len(seen) >= page.total:
-                return
-            if not ids:
-                raise Unanswered("page-missing", f"page {asked}")
+    def _pages(self, filters: dict[str, Any]) -> Iterator[list[Product]]:
+        return counted(lambda number, came: self._page({"page": number, "size": PAGE, **filters}))
+
+    def _page(self, asked: dict[str, Any]) -> Page[Product]:
+        found = self._ask("product/list", asked, Found, repeatable=True)
+        ids = [product.remote_id for product in found.items]
+        return Page(ids=ids, rows=list(found.items), total=found.total, number=found.page)
 
     def _ask(self, operation: str, body: dict[str, Any], kind: type[T], *, repeatable: bool = False) -> T:
         reply = self._session.call(operation, "POST", f"/v2/{operation}", json=body, repeatable=repeatable)

@@ -18,6 +18,7 @@ from connectors.errors import (
     Unanswered,
     problem_of,
 )
+from connectors.paging import Page, counted
 from connectors.results import judged, one_by_one, result_of
 from connectors.transport import Reply, Session
 from connectors.zalo import articles
@@ -176,22 +177,14 @@ class ZaloClient:
     # Reading
 
     def _pages(self) -> Iterator[list[str]]:
-        """Ids, each once. Raises where they are not as many as Zalo counts: one that is missed is made again."""
-        seen: set[str] = set()
-        offset, total = 0, 1
-        while offset < total:
-            reply = self._get("list", "/v2.0/article/getslice", offset=str(offset), limit=str(PAGE), type="normal")
-            page = _read(reply, articles.Slice)
-            new = [one.id for one in page.medias if one.id not in seen]
-            if offset and page.total < total:  # what stood behind has moved up, over the edge of a page
-                raise Unanswered("articles-changed", f"{page.total}/{total}")
-            if not new and offset < page.total:
-                raise Unanswered("articles-missing", f"{offset}/{page.total}")
-            seen.update(new)
-            offset, total = offset + len(page.medias), page.total
-            yield new
-        if len(seen) != total:
-            raise Unanswered("articles-changed", f"{len(seen)}/{total}")
+        """Ids of all articles: one that is missed would be made again."""
+        return counted(lambda number, came: self._page(came))
+
+    def _page(self, offset: int) -> Page[str]:
+        reply = self._get("list", "/v2.0/article/getslice", offset=str(offset), limit=str(PAGE), type="normal")
+        found = _read(reply, articles.Slice)
+        ids = [one.id for one in found.medias]
+        return Page(ids=ids, rows=ids, total=found.total)
 
     def _remote(self, article_id: str) -> Remote | None:
         """None for an article that shows no product of ours."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from connectors.errors import Unanswered
-from connectors.paging import looked_up, pages
+from connectors.paging import Page, counted, looked_up, pages, whole
 from models.listing import Remote
 
 
@@ -43,3 +43,54 @@ def test_each_key_is_asked_once_in_parts_and_strangers_are_left_out() -> None:
 
 def test_nothing_asked_is_no_search() -> None:
     assert looked_up([], 2, lambda part: pytest.fail("asked")) == []
+
+
+def shown(*pages: tuple[str, int]) -> Callable[[int, int], Page[str]]:
+    """Answers these one after another: one letter an id, and how many there are said to be."""
+    left = [Page(ids=list(letters), rows=list(letters), total=total) for letters, total in pages]
+    return lambda number, came: left.pop(0)
+
+
+def test_what_is_counted_is_asked_for_by_number_or_offset_until_all_came() -> None:
+    asked: list[tuple[int, int]] = []
+    answers = shown(("AB", 5), ("C", 5), ("DE", 5))
+
+    def read(number: int, came: int) -> Page[str]:
+        asked.append((number, came))
+        return answers(number, came)
+
+    assert ["".join(rows) for rows in counted(read)] == ["AB", "C", "DE"]
+    assert asked == [(1, 0), (2, 2), (3, 3)]
+
+
+def test_an_empty_shop_is_one_empty_page() -> None:
+    assert list(counted(shown(("", 0)))) == [[]]
+
+
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [
+        ([("AB", 4), ("BC", 4)], "page-repeated"),
+        ([("AA", 2)], "page-repeated"),
+        ([("AB", 3), ("", 3)], "page-missing"),
+        ([("AB", 4), ("C", 3)], "page-missing"),
+        ([("AB", 1)], "page-missing"),
+    ],
+    ids=["shown again", "twice in one", "ends early", "the total falls", "more than counted"],
+)
+def test_pages_that_do_not_add_up_are_no_shop(told: list[tuple[str, int]], code: str) -> None:
+    with pytest.raises(Unanswered, match=code):
+        list(counted(shown(*told)))
+
+
+def test_another_page_than_was_asked_for_is_no_page() -> None:
+    with pytest.raises(Unanswered, match="page-repeated"):
+        list(counted(lambda number, came: Page(ids=[f"{number}"], rows=[], total=9, number=1)))
+
+
+def test_what_one_read_cannot_show_is_not_missed_in_it() -> None:
+    told = [Page(ids=list("AB"), rows=list("AB"), total=9)]
+
+    assert list(whole(told, most=2)) == told
+    with pytest.raises(Unanswered, match="page-missing"):
+        list(whole(told, most=3))

@@ -129,6 +129,17 @@ def test_an_empty_page_in_the_midst_is_an_error(shop):
         list(shop.client.everything())
 
 
+def test_a_listing_removed_meanwhile_is_no_full_read(shop):
+    """What stood behind has moved up, and one of it was never shown."""
+    fill(shop, 25)
+    pages = shop.client.everything()
+    next(pages)
+    shop.sandbox.state.delete("product", FIRST)
+
+    with pytest.raises(Unanswered, match="page-missing"):
+        list(pages)
+
+
 def test_numbers_of_pages_may_be_text(shop):
     fill(shop, 3)
     altered(shop, page={"page_index": "1", "total_item": "3", "total_page": "1"})

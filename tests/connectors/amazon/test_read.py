@@ -92,7 +92,7 @@ def test_more_of_one_second_than_can_be_paged_is_no_end(shop):
         ([page([], 1)], "page-missing"),
         ([page([entry("A")], 2, "t"), page([entry("A")], 2)], "page-repeated"),
         ([page([entry("A"), entry("A")], 2)], "page-repeated"),
-        ([page([entry("A")], 9, "t"), page([entry("B")], 9, "t")], "repeated-token"),
+        ([page([entry("A")], 9, "t"), page([entry("B")], 9, "t")], "repeated-cursor"),
         ([page([entry("A")], 3, "t"), page([entry("B")], 3)], "page-missing"),
         ([page([entry("A")], 3, "t"), page([], 3)], "page-missing"),
     ],

@@ -65,6 +65,7 @@ def test_a_page_that_comes_twice_is_an_error(shop):
     ("changes", "code"),
     [
         ({"total_products": "99"}, "page-missing"),
+        ({"total_products": "2"}, "page-missing"),
         ({"products": []}, "page-missing"),
         ({"total_products": "10001"}, "too-many-items"),
     ],
@@ -75,6 +76,18 @@ def test_a_short_read_is_no_small_shop(shop, changes, code):
 
     with pytest.raises(Unanswered, match=code):
         list(shop.client.everything())
+
+
+def test_an_item_removed_meanwhile_is_no_full_read(shop):
+    """What stood behind has moved up, and one of it was never shown."""
+    fill(shop, 55)
+    pages = shop.client.everything()
+    next(pages)
+    first, _ = shop.sandbox.state.items("item")[0]
+    shop.sandbox.state.delete("item", first)
+
+    with pytest.raises(Unanswered, match="page-missing"):
+        list(pages)
 
 
 def test_a_page_that_takes_too_long_is_asked_for_by_halves(shop):

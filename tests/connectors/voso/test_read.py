@@ -66,6 +66,7 @@ def test_an_empty_shop_is_one_empty_page(shop):
     [
         ({"page": 1, "total": 999}, "page-repeated"),
         ({"total": 999}, "page-missing"),
+        ({"total": 2}, "page-missing"),
         ({"items": [], "total": 3}, "page-missing"),
         ({"items": [{"product_id": "1"}]}, "unexpected-answer"),
     ],

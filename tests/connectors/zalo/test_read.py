@@ -141,7 +141,7 @@ def test_pages_that_do_not_add_up_are_no_read(shop, pages):
 
     shop.wire.before = before
 
-    with pytest.raises(Unanswered, match="articles-"):
+    with pytest.raises(Unanswered, match="page-"):
         list(shop.client.everything())
 
 
@@ -152,7 +152,7 @@ def test_an_article_added_meanwhile_only_shifts_the_pages(shop):
     next(pages)
     news(shop)
 
-    with pytest.raises(Unanswered, match="articles-changed"):
+    with pytest.raises(Unanswered, match="page-repeated"):
         list(pages)
 
 
@@ -162,7 +162,7 @@ def test_an_article_removed_meanwhile_is_no_full_read(shop):
     (first, *_) = next(pages)
     shop.remove(first.remote_id)
 
-    with pytest.raises(Unanswered, match="articles-changed"):
+    with pytest.raises(Unanswered, match="page-missing"):
         list(pages)
 
 
