@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
 
 import httpx
@@ -17,20 +17,9 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from connectors.bodies import peek
-from connectors.errors import (
-    AuthorisationFailed,
-    ConnectorError,
-    Misconfigured,
-    NotSent,
-    OtherShape,
-    Refused,
-    Throttled,
-    Unanswered,
-    unlisted,
-)
+from connectors.errors import ConnectorError, OtherShape, Refused, Throttled, Unanswered, unlisted
 from connectors.meanings import WORDS, Meanings
-from connectors.tokens import Renewal, Rotation, TokenPair, Tokens
-from connectors.typed import typed
+from connectors.tokens import Flow, Renewal, Rotation, TokenPair, Tokens, after, asking, bearing, granted
 from models.clock import Clock
 
 OK = "0"
@@ -52,13 +41,16 @@ class Credentials(BaseModel):
     refresh_token: SecretStr | None = None
 
 
+Seconds = int | Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,19}\Z")]
+
+
 class Renewed(msgspec.Struct):
     """The answer to a renewal; numbers may come as text."""
 
     access_token: str
     refresh_token: str
-    expires_in: int | str
-    refresh_expires_in: int | str
+    expires_in: Seconds
+    refresh_expires_in: Seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,34 +79,25 @@ class SignedForms(httpx.Auth):
         first = TokenPair(access=credentials.access_token.get_secret_value(), refresh=refresh)
         self._rotation = Rotation(tokens, first, clock, self._renew, early=gateway.early)
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        given = _given(request)
-        token = yield from self._rotation.access(request)
-        response = yield self._signed(request, {**given, "access_token": token})
-        if _code(peek(response)) == ILLEGAL_TOKEN:  # refused, hence not done: sending it again is safe
-            other = yield from self._rotation.instead_of(token, request)
-            if other:
-                yield self._signed(request, {**given, "access_token": other})
+    def auth_flow(self, request: httpx.Request) -> Flow:
+        return bearing(self._rotation, request, self._carrying, lambda r: _code(peek(r)) == ILLEGAL_TOKEN)
+
+    def _carrying(self, request: httpx.Request, token: str) -> httpx.Request:
+        return self._signed(request, {**_given(request), "access_token": token})
 
     def _renew(self, request: httpx.Request, old: TokenPair) -> Renewal:
-        asked = httpx.Request("POST", self._gateway.token_root(request.url) + REFRESH, extensions=request.extensions)
+        asked = asking(request, httpx.URL(self._gateway.token_root(request.url) + REFRESH))
         response = yield self._signed(asked, {"refresh_token": old.refresh})
-        return self._pair_in(response, peek(response), old)
+        return self._pair(granted(response, Renewed, self._clock, self._gateway.classify), old)
 
-    def _pair_in(self, response: httpx.Response, data: Any, old: TokenPair) -> TokenPair:
+    def _pair(self, new: Renewed, old: TokenPair) -> TokenPair:
         """Whether a renewal lengthens the refresh token's own life is told in two ways: the earlier end counts.
 
         0 says that the pair cannot be renewed again: then the authorisation ends with the access token.
         """
-        error = self._gateway.classify(response, data)
-        if isinstance(error, AuthorisationFailed | Misconfigured | Throttled):
-            raise error
-        try:
-            new = typed(None if error else data, Renewed)
-            renewable, ends = int(new.refresh_expires_in) > 0, self._after(new.expires_in)
-            refresh_ends = self._after(new.refresh_expires_in) if renewable else ends
-        except (msgspec.ValidationError, ValueError):
-            raise NotSent("token", f"HTTP {response.status_code}") from None
+        now, renewable = self._clock.now(), int(new.refresh_expires_in) > 0
+        ends = after(now, int(new.expires_in))
+        refresh_ends = after(now, int(new.refresh_expires_in)) if renewable else ends
         kept = old.refresh_ends if renewable and new.refresh_token == old.refresh else None
         return TokenPair(
             access=new.access_token,
@@ -122,9 +105,6 @@ class SignedForms(httpx.Auth):
             ends=ends,
             refresh_ends=min(filter(None, (refresh_ends, kept))),
         )
-
-    def _after(self, seconds: int | str) -> datetime:
-        return self._clock.now() + timedelta(seconds=int(seconds))
 
     def _signed(self, request: httpx.Request, given: Mapping[str, str]) -> httpx.Request:
         path, query = request.url.raw_path.partition(b"?")[0], b""

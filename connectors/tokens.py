@@ -1,20 +1,27 @@
-"""The tokens that renew themselves: what a connector holds between two calls, and where it is kept."""
+"""Tokens: asking for one, what a connector holds between two calls, and where it is kept."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Annotated, Any, Protocol, TypeVar
 
 import httpx
+import msgspec
 
-from connectors.errors import ConnectorError, Misconfigured, NotSent, Throttled
+from connectors.bodies import parse
+from connectors.errors import AuthorisationFailed, ConnectorError, Misconfigured, NotSent, Throttled
 from connectors.rate_headers import retry_after
+from connectors.typed import typed
 from models.clock import Clock
 
 TRIES = 2  # of one run with one refresh token: an answer that was lost may have used it up
+LONGEST = 10**9  # seconds of a token's life, thirty years: a date far beyond is none
+
+T = TypeVar("T")
+HeaderToken = Annotated[str, msgspec.Meta(pattern=r"^[!-~]+\Z")]  # it goes into a header
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,18 +60,76 @@ class InMemory:
         self._pair = pair
 
 
-def no_token(response: httpx.Response, clock: Clock) -> ConnectorError | None:
-    """Why an answer holds no token, where its status alone says so. The caller's request has not left, or was refused:
-    no answer to a login or renewal leaves a doubt about it."""
-    if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-        return Throttled("429", retry_after=retry_after(response.headers, clock))
-    if response.is_redirect:
-        return Misconfigured("redirect", f"HTTP {response.status_code}", field="base_url")
-    return None
-
-
 Renewal = Generator[httpx.Request, httpx.Response, TokenPair]
 Step = Generator[httpx.Request, httpx.Response, str]
+Flow = Generator[httpx.Request, httpx.Response, None]
+
+
+class Granted(msgspec.Struct, frozen=True):
+    """A token as RFC 6749 has it; it lives from when it was asked for."""
+
+    access_token: HeaderToken
+    expires_in: Annotated[int, msgspec.Meta(gt=0)]
+
+    def pair(self, asked: datetime) -> TokenPair:
+        return TokenPair(access=self.access_token, ends=after(asked, self.expires_in))
+
+
+def after(start: datetime, seconds: int) -> datetime:
+    return start + timedelta(seconds=min(seconds, LONGEST))
+
+
+def asking(
+    request: httpx.Request, url: httpx.URL, *, headers: Mapping[str, str] | None = None, **body: Any
+) -> httpx.Request:
+    """The request for a token that `request` is to carry: a permit of the same operation, an answer as it is."""
+    known = {"Accept-Encoding": "identity", **(headers or {})}
+    return httpx.Request("POST", url, headers=known, extensions=request.extensions, **body)
+
+
+def granted(
+    response: httpx.Response,
+    kind: type[T],
+    clock: Clock,
+    refusal: Callable[[httpx.Response, Any], Exception | None],
+) -> T:
+    """What a login or renewal gave, or why it gave nothing. `refusal` is what the connector makes of the answer.
+
+    The caller's request has not left, or was refused: no answer leaves a doubt about it.
+    """
+    if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        raise Throttled("429", retry_after=retry_after(response.headers, clock))
+    if response.is_redirect:
+        raise Misconfigured("redirect", f"HTTP {response.status_code}", field="base_url")
+    data = parse(response.read())
+    error = refusal(response, data)
+    if isinstance(error, AuthorisationFailed | Misconfigured | Throttled):
+        raise error
+    try:
+        return typed(None if error or response.is_error else data, kind)
+    except msgspec.ValidationError:
+        raise NotSent("token", f"HTTP {response.status_code}") from None
+
+
+class Source(Protocol):
+    def access(self, request: httpx.Request) -> Step:
+        """The access token that `request` is to carry."""
+
+    def instead_of(self, refused: str, request: httpx.Request) -> Step:
+        """Another access token than the one that was refused; empty where there is none to be had."""
+
+
+def bearing(
+    source: Source,
+    request: httpx.Request,
+    carry: Callable[[httpx.Request, str], httpx.Request],
+    refused: Callable[[httpx.Response], bool],
+) -> Flow:
+    """Sends a request with its token, and once more with another: what is refused for its token was not done."""
+    token = yield from source.access(request)
+    response = yield carry(request, token)
+    if refused(response) and (other := (yield from source.instead_of(token, request))):
+        yield carry(request, other)
 
 
 class OneToken:
@@ -84,8 +149,11 @@ class OneToken:
     def known(self) -> str:
         return self._held.access if self._held else ""
 
-    def access(self, request: httpx.Request, refused: str = "") -> Step:
-        """The token in use; a fresh one where that is the refused one, has ended, or there is none."""
+    def access(self, request: httpx.Request) -> Step:
+        return self.instead_of("", request)
+
+    def instead_of(self, refused: str, request: httpx.Request) -> Step:
+        """The one in use; a fresh one where that is the refused one, has ended, or there is none."""
         with self._lock:
             held = self._held
             if held is None or held.access == refused or _ended(held, self._clock, self._early):
@@ -116,7 +184,6 @@ class Rotation:
         self._unkept: TokenPair | None = None  # given, and not on disk yet
 
     def access(self, request: httpx.Request) -> Step:
-        """The access token that `request` is to carry."""
         with self._lock:
             pair = self._latest()
             if pair.refresh and _ended(pair, self._clock):
@@ -126,7 +193,6 @@ class Rotation:
             return pair.access
 
     def instead_of(self, refused: str, request: httpx.Request) -> Step:
-        """Another access token than the one that was refused; empty where there is none to be had."""
         with self._lock:
             pair = self._latest()
             if pair.access != refused:

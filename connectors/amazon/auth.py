@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
 from datetime import UTC, timedelta
-from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
+from typing import Annotated, Literal
 
 import httpx
 import msgspec
@@ -14,17 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from connectors.amazon.errors import login_error, ours
 from connectors.amazon.marketplaces import HOSTS, MARKETPLACES, TRIAL, Marketplace
-from connectors.bodies import parse
-from connectors.errors import NotSent, Throttled
 from connectors.fields import PictureAddress
-from connectors.rate_headers import retry_after
-from connectors.tokens import OneToken, Renewal, TokenPair
-from connectors.typed import typed
+from connectors.tokens import Flow, Granted, OneToken, Renewal, asking, bearing, granted
 from models.clock import Clock
 
 TOKEN_HOST, TOKEN_PATH = "api.amazon.com", b"/auth/o2/token"  # an address
 EARLY = timedelta(seconds=60)
 SIGNED_ADDRESSES = {"upload", "download", "schema"}  # operations whose address is the permission
+TOKEN = "x-amz-access-token"  # noqa: S105  # a header's name
 AGENT = "CayBeo/1.0 (Language=Python)"
 ROOTS = re.compile(rb"/(listings|feeds|definitions)/20\d\d-")  # of the API, each with its version
 
@@ -46,10 +41,8 @@ class Credentials(BaseModel):
         return MARKETPLACES[self.marketplace]
 
 
-class _Granted(msgspec.Struct, frozen=True):
-    access_token: Annotated[str, msgspec.Meta(pattern=r"^[!-~]+\Z")]  # it goes into a header
+class _Bearer(Granted, frozen=True):
     token_type: Annotated[str, msgspec.Meta(pattern=r"^(?i:bearer)\Z")]
-    expires_in: Annotated[int, msgspec.Meta(gt=0)]  # seconds
 
 
 class LwaToken(httpx.Auth):
@@ -59,15 +52,18 @@ class LwaToken(httpx.Auth):
         self._credentials, self._clock = credentials, clock
         self._token = OneToken(clock, self._renew, early=EARLY)
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+    def auth_flow(self, request: httpx.Request) -> Flow:
         if request.extensions.get("operation") in SIGNED_ADDRESSES:
             yield request
             return
         self._at_home(request.url.host)
-        known, token = self._token.known, (yield from self._token.access(request))
-        response = yield self._bearing(token, request)
-        if response.status_code == httpx.codes.FORBIDDEN and token == known:  # one that is new is not the reason
-            yield self._bearing((yield from self._token.access(request, refused=token)), request)
+        known = self._token.known
+
+        def refused(response: httpx.Response) -> bool:
+            """A token that is new is not the reason."""
+            return response.status_code == httpx.codes.FORBIDDEN and request.headers[TOKEN] == known
+
+        yield from bearing(self._token, request, self._carrying, refused)
 
     def _at_home(self, host: str) -> None:
         """A region's host knows only its own marketplaces. Raises before anything is sent to another."""
@@ -76,8 +72,8 @@ class LwaToken(httpx.Auth):
         if bare in HOSTS.values() and bare != mine:
             raise ours("other-region", mine)
 
-    def _bearing(self, token: str, request: httpx.Request) -> httpx.Request:
-        request.headers["x-amz-access-token"] = token
+    def _carrying(self, request: httpx.Request, token: str) -> httpx.Request:
+        request.headers[TOKEN] = token
         request.headers["x-amz-date"] = self._clock.now().astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         request.headers["User-Agent"] = AGENT
         return request
@@ -90,27 +86,9 @@ class LwaToken(httpx.Auth):
             "client_id": known.client_id,
             "client_secret": known.client_secret.get_secret_value(),
         }
-        response = yield httpx.Request(
-            "POST",
-            token_address(request.url),
-            headers={"Content-Type": "application/x-www-form-urlencoded;charset=UTF-8"},
-            content=urlencode(form).encode(),
-            extensions=request.extensions,  # its timeouts
-        )
-        granted = self._granted(response, parse(response.read()))
-        return TokenPair(access=granted.access_token, ends=asked + timedelta(seconds=granted.expires_in))
-
-    def _granted(self, response: httpx.Response, data: Any) -> _Granted:
-        """Nothing of the caller's request has left: no answer to a renewal leaves a doubt about it."""
-        status = response.status_code
-        if status == httpx.codes.TOO_MANY_REQUESTS:
-            raise Throttled("429", retry_after=retry_after(response.headers, self._clock))
-        if refused := login_error(status, data):
-            raise refused
-        try:
-            return typed(data if status == httpx.codes.OK else None, _Granted)
-        except msgspec.ValidationError:
-            raise NotSent("login", f"HTTP {status}") from None
+        headers = {"Content-Type": "application/x-www-form-urlencoded;charset=UTF-8"}
+        response = yield asking(request, token_address(request.url), headers=headers, data=form)
+        return granted(response, _Bearer, self._clock, lambda r, data: login_error(r.status_code, data)).pair(asked)
 
 
 def token_address(url: httpx.URL) -> httpx.URL:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from connectors.errors import AuthorisationFailed, NotSent
-from connectors.tokens import OneToken, Renewal, TokenPair, no_token
+from connectors.errors import AuthorisationFailed
+from connectors.tokens import Flow, Granted, OneToken, Renewal, asking, bearing, granted
+from connectors.typed import typed
 from models.clock import Clock
 
 ROOT = b"/api/partner/v1"
@@ -24,49 +25,24 @@ class Credentials(BaseModel):
     client_secret: SecretStr = Field(min_length=1, max_length=200)
 
 
-class Token(msgspec.Struct, frozen=True):
-    access_token: str
-    expires_in: int
-
-
 class ClientCredentials(httpx.Auth):
     def __init__(self, credentials: Credentials, clock: Clock) -> None:
         self._credentials, self._clock = credentials, clock
         self._token = OneToken(clock, self._ask, early=EARLY)
 
-    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        token = yield from self._token.access(request)
-        response = yield authorised(request, token)
-        if response.status_code == httpx.codes.UNAUTHORIZED:
-            yield authorised(request, (yield from self._token.access(request, refused=token)))
+    def auth_flow(self, request: httpx.Request) -> Flow:
+        return bearing(self._token, request, authorised, lambda r: r.status_code == httpx.codes.UNAUTHORIZED)
 
     def _ask(self, request: httpx.Request) -> Renewal:
-        asked = self._clock.now()
-        response = yield self._token_request(request)
-        response.read()
-        token = self._granted(response)
-        return TokenPair(access=token.access_token, ends=asked + timedelta(seconds=token.expires_in))
-
-    def _token_request(self, request: httpx.Request) -> httpx.Request:
         """The token address lies beside the one being called."""
-        base = request.url.raw_path.partition(ROOT)[0]
+        asked, base = self._clock.now(), request.url.raw_path.partition(ROOT)[0]
         form = {
             "grant_type": "client_credentials",
             "client_id": self._credentials.client_id,
             "client_secret": self._credentials.client_secret.get_secret_value(),
         }
-        return httpx.Request("POST", request.url.copy_with(raw_path=base + ROOT + b"/oauth/token"), data=form)
-
-    def _granted(self, response: httpx.Response) -> Token:
-        status = f"HTTP {response.status_code}"
-        if error := no_token(response, self._clock):
-            raise error
-        if response.is_client_error:
-            raise AuthorisationFailed(oauth_code(response.content) or status)
-        try:
-            return msgspec.json.decode(response.content, type=Token)
-        except (msgspec.MsgspecError, RecursionError):
-            raise NotSent(f"token {status}") from None
+        response = yield asking(request, request.url.copy_with(raw_path=base + ROOT + b"/oauth/token"), data=form)
+        return granted(response, Granted, self._clock, refusal).pair(asked)
 
 
 def authorised(request: httpx.Request, token: str) -> httpx.Request:
@@ -78,9 +54,11 @@ class OAuthError(msgspec.Struct, frozen=True):
     error: str
 
 
-def oauth_code(body: bytes) -> str:
-    """The code of RFC 6749 §5.2, "" where the body is something else."""
+def refusal(response: httpx.Response, data: Any) -> AuthorisationFailed | None:
+    """By the code of RFC 6749 §5.2, or the status where the body is something else."""
+    if not response.is_client_error:
+        return None
     try:
-        return msgspec.json.decode(body, type=OAuthError).error[:50]
-    except (msgspec.MsgspecError, RecursionError):
-        return ""
+        return AuthorisationFailed(typed(data, OAuthError).error[:50])
+    except msgspec.ValidationError:
+        return AuthorisationFailed(f"HTTP {response.status_code}")

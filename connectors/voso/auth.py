@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
+from typing import Any, Literal
 
 import httpx
+import msgspec
 from pydantic import BaseModel, SecretStr
 
 from connectors.bodies import peek
-from connectors.errors import AuthorisationFailed, ConnectorError, NotSent
-from connectors.tokens import OneToken, Renewal, Step, TokenPair, no_token
-from connectors.voso.errors import OK, TOKEN_INVALID, error_of, is_envelope
+from connectors.tokens import Flow, HeaderToken, OneToken, Renewal, Step, TokenPair, asking, bearing, granted
+from connectors.voso.errors import TOKEN_INVALID, classify, is_envelope
 from models.clock import Clock
 
 
@@ -20,18 +19,22 @@ class Credentials(BaseModel):
     password: SecretStr
 
 
+class Entry(msgspec.Struct, frozen=True):
+    token: HeaderToken
+
+
+class Entered(msgspec.Struct, frozen=True):
+    status: Literal[200]
+    data: Entry
+
+
 class VosoAuth(httpx.Auth):
     def __init__(self, credentials: Credentials, clock: Clock) -> None:
         self._credentials, self._clock = credentials, clock
         self._token = OneToken(clock, self._log_in)
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        token = yield from self._token.access(request)
-        request.headers["Token"] = token
-        response = yield request
-        if business_code(peek(response)) == TOKEN_INVALID:  # refused, hence not done: sending it again is safe
-            request.headers["Token"] = yield from self._token.access(request, refused=token)
-            yield request
+    def auth_flow(self, request: httpx.Request) -> Flow:
+        return bearing(self._token, request, carrying, lambda response: is_token_refused(peek(response)))
 
     def _log_in(self, request: httpx.Request) -> Renewal:
         temporary = yield from self._ask(request, "Login", {})
@@ -39,32 +42,18 @@ class VosoAuth(httpx.Auth):
 
     def _ask(self, request: httpx.Request, name: str, token: dict[str, str]) -> Step:
         secret = {"username": self._credentials.username, "password": self._credentials.password.get_secret_value()}
-        response = yield httpx.Request(
-            "POST",
-            request.url.copy_with(raw_path=root_of(request) + b"/v2/user/" + name.encode()),
-            headers={"Accept-Encoding": "identity", **token},
-            json=secret,
-            extensions=request.extensions,  # its timeouts
-        )
-        return self._token_in(response, peek(response))
-
-    def _token_in(self, response: httpx.Response, data: Any) -> str:
-        token = data["data"].get("token") if is_envelope(data) and isinstance(data["data"], dict) else None
-        if response.status_code == httpx.codes.OK and business_code(data) == OK and isinstance(token, str) and token:
-            return token
-        raise self._failure(response, data)
-
-    def _failure(self, response: httpx.Response, data: Any) -> ConnectorError:
-        if error := no_token(response, self._clock):
-            return error
-        if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-            return AuthorisationFailed(f"HTTP {response.status_code}")
-        told = error_of(data) if is_envelope(data) else None
-        return told if isinstance(told, AuthorisationFailed) else NotSent("login", f"HTTP {response.status_code}")
+        url = request.url.copy_with(raw_path=root_of(request) + b"/v2/user/" + name.encode())
+        response = yield asking(request, url, headers=token, json=secret)
+        return granted(response, Entered, self._clock, classify).data.token
 
 
-def business_code(data: Any) -> int:
-    return int(data["status"]) if is_envelope(data) else 0
+def carrying(request: httpx.Request, token: str) -> httpx.Request:
+    request.headers["Token"] = token
+    return request
+
+
+def is_token_refused(data: Any) -> bool:
+    return is_envelope(data) and data["status"] == TOKEN_INVALID
 
 
 def root_of(request: httpx.Request) -> bytes:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Generator
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlencode
 
 import httpx
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.bodies import peek
-from connectors.errors import ConnectorError, NotSent
 from connectors.fields import HeaderSecret, PictureAddress, ProductPage
-from connectors.tokens import Renewal, Rotation, TokenPair, Tokens, no_token
+from connectors.tokens import Flow, HeaderToken, Renewal, Rotation, TokenPair, Tokens, asking, bearing, granted
 from connectors.zalo.errors import is_token_refused, refresh_refused
 from models.clock import Clock
 
@@ -23,7 +21,7 @@ LIVE_HOSTS = frozenset({"openapi.zalo.me", "openapi.zaloapp.com"})
 OAUTH_HOST = "oauth.zaloapp.com"
 TOKEN_PATH = b"/v4/oa/access_token"
 EARLY = timedelta(minutes=5)
-LONGEST = timedelta(days=5)  # a connection that rests for three months dies, so it is renewed weekly at least
+LONGEST = 432_000  # seconds, five days: a connection that rests for three months dies, so it is renewed weekly at least
 REFRESH_LIVES = timedelta(days=90)
 
 
@@ -44,6 +42,20 @@ class Credentials(BaseModel):
     appsecret_proof: bool = False  # as the app's switch of that name on developers.zalo.me
 
 
+class Renewed(msgspec.Struct, frozen=True):
+    """`expires_in` is a text in the documents, a number in some answers. Without a refresh token the access token
+    serves until it ends."""
+
+    access_token: HeaderToken
+    refresh_token: Any = ""
+    expires_in: Any = ""
+
+    @property
+    def seconds(self) -> int:
+        text = str(self.expires_in)
+        return min(int(text), LONGEST) if text.isascii() and text.isdecimal() else LONGEST
+
+
 class RenewedTokens(httpx.Auth):
     """Any number of threads may share it; one of them renews for all."""
 
@@ -54,13 +66,8 @@ class RenewedTokens(httpx.Auth):
         first = TokenPair(access=access, refresh=refresh)
         self._rotation = Rotation(tokens, first, clock, self._renew, early=EARLY)
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        token = yield from self._rotation.access(request)
-        response = yield self._signed(request, token)
-        if is_token_refused(peek(response)):  # refused, hence not done: sending it again is safe
-            other = yield from self._rotation.instead_of(token, request)
-            if other:
-                yield self._signed(request, other)
+    def auth_flow(self, request: httpx.Request) -> Flow:
+        return bearing(self._rotation, request, self._signed, lambda response: is_token_refused(peek(response)))
 
     def _signed(self, request: httpx.Request, token: str) -> httpx.Request:
         request.headers["access_token"] = token
@@ -70,45 +77,15 @@ class RenewedTokens(httpx.Auth):
 
     def _renew(self, request: httpx.Request, old: TokenPair) -> Renewal:
         form = {"refresh_token": old.refresh, "app_id": self._credentials.app_id, "grant_type": "refresh_token"}
-        response = yield httpx.Request(
-            "POST",
-            token_url(request.url),
-            headers={
-                "secret_key": self._secret,
-                "Content-Type": "application/x-www-form-urlencoded",
-                "Accept-Encoding": "identity",
-            },
-            content=urlencode(form).encode(),
-            extensions=request.extensions,  # its timeouts
-        )
-        return self._pair_in(response, peek(response))
-
-    def _pair_in(self, response: httpx.Response, data: Any) -> TokenPair:
-        """An access token alone makes a success; without a refresh token it serves until it ends."""
-        given = data if isinstance(data, dict) else {}
-        access, refresh = given.get("access_token"), given.get("refresh_token")
-        if not isinstance(access, str) or not access:
-            raise self._failure(response, given)
+        response = yield asking(request, token_url(request.url), headers={"secret_key": self._secret}, data=form)
+        new = granted(response, Renewed, self._clock, refresh_refused)
         now = self._clock.now()
         return TokenPair(
-            access=access,
-            refresh=refresh if isinstance(refresh, str) else "",
-            ends=now + min(_seconds(given.get("expires_in")), LONGEST),
+            access=new.access_token,
+            refresh=new.refresh_token if isinstance(new.refresh_token, str) else "",
+            ends=now + timedelta(seconds=new.seconds),
             refresh_ends=now + REFRESH_LIVES,
         )
-
-    def _failure(self, response: httpx.Response, data: dict[str, Any]) -> ConnectorError:
-        if error := no_token(response, self._clock):
-            return error
-        if response.is_server_error or not data.keys() & {"error", "error_name"}:
-            return NotSent("refresh", f"HTTP {response.status_code}")
-        return refresh_refused(data)
-
-
-def _seconds(value: Any) -> timedelta:
-    """A text in the documents, a number in some answers."""
-    text = str(value)
-    return timedelta(seconds=min(int(text), 10**9)) if text.isascii() and text.isdecimal() else LONGEST
 
 
 def token_url(url: httpx.URL) -> httpx.URL:

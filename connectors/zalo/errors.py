@@ -59,8 +59,12 @@ def is_token_refused(data: Any) -> bool:
     return MEANINGS.of(code_of(data)) is MEANINGS["token"]
 
 
-def refresh_refused(data: dict[str, Any]) -> ConnectorError:
+def refresh_refused(response: httpx.Response, data: Any) -> ConnectorError | None:
     """An error of the token host: another shape, known by what it lacks. Its description may hold what was sent."""
+    if response.is_server_error or not isinstance(data, dict) or data.get("access_token"):
+        return None
+    if not data.keys() & {"error", "error_name"}:
+        return None
     code = str(data.get("error") or "oauth")
     meaning = MEANINGS.of(f"oauth {code}") or MEANINGS["refresh"]
     return meaning.error(code, str(data.get("error_name") or ""))

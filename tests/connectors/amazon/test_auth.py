@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from connectors.amazon.auth import Credentials, LwaToken, token_address
 from connectors.amazon.simulator import Simulator
-from connectors.errors import AuthorisationFailed, ConnectorError, NotSent, Throttled
+from connectors.errors import AuthorisationFailed, ConnectorError, Misconfigured, NotSent, Throttled
 from tests.connectors.amazon.shop import create, listing
 
 TOKEN = "/auth/o2/token"
@@ -130,7 +130,7 @@ def test_wrong_credentials_stop_the_account(shop, credentials, code):
         (500, {}, NotSent),
         (503, {"error": "server_error"}, NotSent),
         (400, {}, NotSent),
-        (302, {}, NotSent),
+        (302, {}, Misconfigured),
         (200, {}, NotSent),
         (200, [], NotSent),
         (200, {"access_token": "", "token_type": "bearer", "expires_in": 3600}, NotSent),

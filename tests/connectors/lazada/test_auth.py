@@ -173,6 +173,18 @@ def test_a_renewal_without_an_answer_is_tried_once_more_and_no_oftener(shop):
     assert shop.count("/auth/token/refresh") == 2
 
 
+def test_a_life_beyond_all_dates_is_a_long_one(shop):
+    shop.simulator.expire()
+    body = {"code": "0", "access_token": "x", "refresh_token": "y", "expires_in": 2**62, "refresh_expires_in": "9" * 18}
+    shop.wire.before = lambda request: httpx.Response(200, json=body) if "/auth/" in request.url.path else None
+    tokens = InMemory()
+
+    with pytest.raises(AuthorisationFailed):  # made up here, so no call takes it
+        shop.open(tokens=tokens).check()
+
+    assert tokens.read().ends > BEGIN + timedelta(days=3_650)
+
+
 @pytest.mark.parametrize("body", [{"code": "0"}, {"code": "0", "access_token": 5}, {}, []])
 def test_a_renewal_of_another_shape_gives_no_token(shop, body):
     shop.simulator.expire()

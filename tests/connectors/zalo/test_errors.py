@@ -138,7 +138,7 @@ def test_long_words_are_cut():
     ],
 )
 def test_a_refused_renewal_asks_for_consent_and_repeats_no_description(data, code):
-    error = refresh_refused(data)
+    error = refresh_refused(httpx.Response(200), data)
 
     assert (error.code, error.words) == (code, data["error_name"])
     assert "developers.zalo.me" in problem_of(error).next_step.vi
