@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONUTF8 := 1
+unexport PYTHONDONTWRITEBYTECODE  # without its caches pytest reads every test anew in each worker
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 .PHONY: run test lint types bench bench-against sim sim-mutants kit-mutants sweep ids ui lock clean help
@@ -50,7 +51,7 @@ types: $(VENV)/.test
 	$(BIN)/mypy
 
 test: lint types
-	$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -q -n 3 --no-loadscope-reorder  # in the order of tests/scheduling.py
 
 SEEDS ?= 15000
 

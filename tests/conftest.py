@@ -1,4 +1,4 @@
-"""What every test stands on: none of the developer's own settings, and a real PostgreSQL where one is asked for."""
+"""What every test stands on: its worker, none of the developer's own settings, and a real PostgreSQL if asked for."""
 
 from __future__ import annotations
 
@@ -7,11 +7,24 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
+
+from tests.scheduling import Together, turn
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: turn(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,6 +46,9 @@ def postgres_server() -> Iterator[Engine]:
         server = wheel.get_server(Path(tempfile.mkdtemp(prefix="caybeo-pg-")), cleanup_mode="delete")
     try:
         admin = create_engine(server.get_uri(driver="psycopg"), isolation_level="AUTOCOMMIT")
+        with admin.connect() as db:  # this server meets no power cut, and makes a database for each test
+            db.execute(text("ALTER SYSTEM SET fsync = off"))
+            db.execute(text("SELECT pg_reload_conf()"))
         yield admin
         admin.dispose()
     finally:

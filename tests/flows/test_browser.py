@@ -19,7 +19,6 @@ SLOW = 60_000  # ms: lists are seldom renewed
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("prefect"),
     pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no /usr/bin/chromium to drive"),
 ]
 

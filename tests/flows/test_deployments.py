@@ -27,7 +27,7 @@ from models.database import reading, writing
 from models.ledger import LEDGER, PLAN
 from models.timetable import STATE
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
+pytestmark = pytest.mark.slow
 
 DEPLOYED = ("nightly", "sync", "resync", "reconcile", "audit", "import", "withdraw", "review")
 ACCOUNTS = set(names())

@@ -19,7 +19,6 @@ from models.database import reading, writing
 from models.report import AccountReport, RunReport
 from models.timetable import STATE
 
-pytestmark = pytest.mark.xdist_group("prefect")
 ACCOUNT = "postmart"
 SKUS = ("CM001", "CM002", "CM003")
 

@@ -29,7 +29,7 @@ from models.database import reading
 from models.ledger import OUTBOX
 from tests.flows.line import Line
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 ENGINE = """

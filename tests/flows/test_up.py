@@ -125,7 +125,6 @@ def test_a_large_log_is_put_aside(settings, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("prefect")
 def test_sigterm_and_a_dead_child_leave_nothing_behind(tmp_path):
     port = free_port()
     process = start(tmp_path, port)
@@ -144,7 +143,6 @@ def test_sigterm_and_a_dead_child_leave_nothing_behind(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("prefect")
 def test_when_the_server_dies_the_rest_ends_and_says_where_to_look(tmp_path):
     process = start(tmp_path, free_port())
     await_ready(process)

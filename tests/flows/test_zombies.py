@@ -11,7 +11,7 @@ from prefect.states import Completed, Running
 
 from flows.zombies import automation
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
+pytestmark = pytest.mark.slow
 
 LONGEST = 90
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from models.database import open_database
-from models.migrations import ensure
+from tests.databases import opened
 from tests.scenarios.world import HandClock
 
 
@@ -28,10 +28,11 @@ def empty(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def database(empty: Engine) -> Engine:
+def database(database_url: str) -> Iterator[Engine]:
     """At this version's schema, without a row."""
-    ensure(empty)
-    return empty
+    engine = opened(database_url)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture

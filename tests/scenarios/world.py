@@ -35,15 +35,15 @@ from flows.steps.reconcile import reconcile
 from flows.steps.tokens import StoredTokens
 from models import value
 from models.catalogue import Certificate, English, Image, Money, Producer, Product, Variant
-from models.database import open_database, upsert, writing
+from models.database import upsert, writing
 from models.ledger import LEDGER, OUTBOX
 from models.listing import Listing, Remote
-from models.migrations import ensure
 from models.records import product_of, snapshot_of
 from models.report import AccountReport, RunReport
 from models.tables import AccountRow, ProductRow, VariantRow, core
 from models.text import VIETNAM, fold
 from models.timetable import STATE, due_products, enrol
+from tests.databases import opened
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + b"picture of a product"
 TODAY = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
@@ -123,8 +123,7 @@ class World:
         self.clock = clock or HandClock()
         self.home = folder
         (folder / "media").mkdir(exist_ok=True)
-        self.database = open_database(url or f"sqlite:///{folder / 'caybeo.sqlite'}")
-        ensure(self.database)
+        self.database = opened(url or f"sqlite:///{folder / 'caybeo.sqlite'}")
         self.sandboxes = {
             name: Sandbox(
                 connector(name).simulator_class(),

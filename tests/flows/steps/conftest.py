@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from models.database import open_database
-from models.migrations import ensure
+from tests.databases import opened
 
 
 class Clock:
@@ -36,7 +35,6 @@ def home(tmp_path):
 
 @pytest.fixture
 def database(home):
-    engine = open_database(f"sqlite:///{home / 'caybeo.db'}")
-    ensure(engine)
+    engine = opened(f"sqlite:///{home / 'caybeo.db'}")
     yield engine
     engine.dispose()

@@ -14,12 +14,12 @@ from connectors.contract import Policy
 from connectors.registry import connector
 from flows.steps.project import project
 from flows.steps.pull import add_source, approve_intake, import_file, pull
-from models.database import open_database, reading, writing
+from models.database import reading, writing
 from models.ledger import LEDGER
 from models.listing import Listing, Unlistable
-from models.migrations import ensure
 from models.records import product_of
 from models.tables import AccountRow, ImageRow, ListingState, ProductRow, Provenance, core
+from tests.databases import opened
 from tests.scenarios.world import HandClock
 
 HEAD = ("Mã sản phẩm", "Tên sản phẩm", "Ảnh")
@@ -32,8 +32,7 @@ def clock():
 
 @pytest.fixture
 def database(home):
-    engine = open_database(f"sqlite:///{home / 'caybeo.db'}")
-    ensure(engine)
+    engine = opened(f"sqlite:///{home / 'caybeo.db'}")
     with writing(engine) as db:
         row = {"name": "shop", "marketplace": "voso", "sandbox": True, "mode": "api", "base_url": "", "policy": {}}
         row |= {"seller": "", "mapping_version": 0, "created_at": datetime(2026, 1, 1, tzinfo=UTC)}
