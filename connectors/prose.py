@@ -36,9 +36,13 @@ def captioned(item: Item, fields: Iterable[str]) -> list[str]:
     return [f"{CAPTIONS[field]}: {value}" for field in fields if (value := getattr(item, field))]
 
 
-def maker(item: Item) -> str:
+def described(item: Item, fields: Iterable[str]) -> list[str]:
+    """The lines of its description, one for each filled field, and who makes it, unless that was said already."""
+    lines = [*item.description.split("\n"), *captioned(item, fields)]
     producer = item.producer
-    return ", ".join(part for part in (producer.legal_name, producer.commune, producer.province) if part)
+    if producer.legal_name and not any(producer.legal_name in line for line in lines):
+        lines.append("Cơ sở: " + ", ".join(filter(None, (producer.legal_name, producer.commune, producer.province))))
+    return [line for line in lines if line]
 
 
 def paragraphs(lines: Iterable[str]) -> str:

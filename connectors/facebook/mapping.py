@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from connectors.contract import Policy
 from connectors.pictures import MEGABYTE, PictureRule
 from connectors.problems import ANY_SIDE, amiss, elsewhere, ill_sized, unmapped, unsellable, with_html
-from connectors.prose import USE, captioned, maker, one_line
+from connectors.prose import USE, described, one_line
 from models.catalogue import is_gtin
 from models.listing import Facets, Item, Listing, Problem, Unlistable
 from models.text import fold, nfc
 
-VERSION = 1
+VERSION = 2
 MAX_SKU, MAX_TITLE, MAX_DESCRIPTION, MAX_BRAND = 100, 150, 5_000, 100
 PICTURES = PictureRule(most=11, size=8 * MEGABYTE, sides=range(500, ANY_SIDE.stop))
 MAX_PRICE, MAX_STOCK = 10**9, 10**6
@@ -111,11 +111,8 @@ def _content(item: Item) -> dict[str, str]:
 
 def _description(item: Item, star: int) -> str:
     """The star is words here: the catalogue has no field for it."""
-    lines = [f"OCOP {star} sao."] if star else []
-    lines += [item.description]
-    lines += captioned(item, (*USE, "origin", "marks"))
-    lines += [f"Cơ sở: {who}"] if (who := maker(item)) else []
-    return nfc("\n".join(line for line in lines if line).strip())
+    badge = [f"OCOP {star} sao."] if star else []
+    return nfc("\n".join([*badge, *described(item, (*USE, "origin", "marks"))]))
 
 
 def _price(item: Item) -> dict[str, int | None]:

@@ -12,7 +12,7 @@ from connectors.lazada.categories import CATEGORIES, Category
 from connectors.packs import held, plain
 from connectors.pictures import PictureRule
 from connectors.problems import amiss, forbidden, missing, too_long, too_many_bytes, unmapped
-from connectors.prose import CAPTIONS, captioned, maker, paragraphs
+from connectors.prose import CAPTIONS, described, paragraphs
 from models.listing import Facets, Item, Listing, Problem, Unlistable
 
 VERSION = 2
@@ -70,7 +70,7 @@ def _content(item: Item, category: Category) -> dict[str, Any]:
         "category_id": category.id,
         "name": _name(item),
         "short_description": _highlights(item),
-        "description": _html(item),
+        "description": paragraphs(described(item, CAPTIONS)),
         "brand": NO_BRAND,  # ours are not in Lazada's register; the true one stands in the description
         "attributes": dict(category.attributes),
         "package": dict(zip(MEASURES, map(plain, measures), strict=True)),
@@ -88,13 +88,6 @@ def _highlights(item: Item) -> str:
     lines = (star, item.pack, item.origin)
     inner = "".join(f"<li>{escape(' '.join(line.split()), quote=False)}</li>" for line in lines if line)
     return f"<ul>{inner}</ul>" if inner else ""
-
-
-def _html(item: Item) -> str:
-    lines = [line for line in item.description.split("\n") if line]
-    lines += captioned(item, CAPTIONS)
-    lines += [f"Cơ sở: {who}"] if (who := maker(item)) else []
-    return paragraphs(lines)
 
 
 def _content_problems(item: Item, content: Facets) -> Iterator[Problem]:

@@ -9,12 +9,12 @@ from typing import Any
 from connectors.contract import Policy
 from connectors.pictures import MEGABYTE, PictureRule
 from connectors.problems import amiss, ill_sized, unmapped, unsellable, whole_dong
-from connectors.prose import USE, captioned, maker, paragraphs
+from connectors.prose import USE, described, paragraphs
 from models.catalogue import Certificate
 from models.listing import Item, Listing, Problem, Unlistable
 from models.text import fold, number
 
-VERSION = 1
+VERSION = 2
 MIN_NAME, MAX_NAME, MAX_BRAND, MAX_SHORT, MAX_DESCRIPTION, MAX_SKU = 3, 200, 100, 500, 30_000, 100
 PICTURES = PictureRule(most=8, size=2 * MEGABYTE)
 MAX_PRICE, MAX_STOCK = 10**9, 10**6
@@ -82,9 +82,7 @@ def _shortened(text: str) -> str:
 
 
 def _html(item: Item) -> str:
-    lines = [line for line in item.description.split("\n") if line]
-    lines += captioned(item, ("pack", *USE, "origin", "marks"))
-    lines.append(f"Cơ sở: {maker(item)}")
+    lines = described(item, ("pack", *USE, "origin", "marks"))
     if item.alcohol_percent is not None:
         lines.append(f"Độ cồn: {number(item.alcohol_percent)}% vol")
     return paragraphs(lines)

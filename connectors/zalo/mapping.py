@@ -9,11 +9,11 @@ from typing import Any
 from connectors.contract import Policy
 from connectors.pictures import PictureRule
 from connectors.problems import amiss, elsewhere, ill_sized, missing, unsellable, with_html
-from connectors.prose import USE, captioned, maker, one_line
+from connectors.prose import USE, described, one_line
 from models.listing import Facets, Item, Listing, Problem, Unlistable
 from models.text import fold, money
 
-VERSION = 1
+VERSION = 2
 MAX_TITLE, MAX_AUTHOR, MAX_DESCRIPTION = 149, 50, 299  # 150 and 300 by the documents; exactly these were refused
 PICTURES = PictureRule(most=10, size=1_000_000)
 MAX_PRICE = 10**9
@@ -77,9 +77,7 @@ def _author(item: Item) -> str:
 
 def _body(item: Item) -> list[str]:
     """A paragraph for each line: whether an article keeps line breaks is not documented."""
-    lines = [*item.description.split("\n"), *captioned(item, ("brand", *USE, "origin", "marks"))]
-    lines += [f"Cơ sở: {who}"] if (who := maker(item)) else []
-    return [line for line in map(one_line, lines) if line]
+    return [line for line in map(one_line, described(item, ("brand", *USE, "origin", "marks"))) if line]
 
 
 def _price(item: Item) -> dict[str, Any]:
