@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import md5, sha256
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -21,9 +22,10 @@ from cryptography.x509.oid import NameOID
 
 from connectors.errors import Misconfigured, NotSent, Unanswered
 from connectors.registry import connector
-from connectors.server import application, shop_window
+from connectors.server import application
 from connectors.simulator import Fault, Sandbox
 from connectors.transport import Session
+from connectors.window import Pictures, page
 from models.clock import Clock, SystemClock
 from tests.connectors.stall import Stall, declared, session
 from tests.scenarios.world import HandClock
@@ -62,10 +64,10 @@ def join() -> Iterator[Callable[..., Session]]:
 
 
 @contextmanager
-def serving(sandboxes: dict[str, Sandbox], **options: object) -> Iterator[str]:
+def serving(sandboxes: dict[str, Sandbox], media: Path | None = None, **options: object) -> Iterator[str]:
     """The server in a thread, on a port nobody else has."""
     config = uvicorn.Config(
-        application(sandboxes), log_level="critical", lifespan="off", ws="none", timeout_keep_alive=1, **options
+        application(sandboxes, media), log_level="critical", lifespan="off", ws="none", timeout_keep_alive=1, **options
     )
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -232,12 +234,39 @@ def test_the_window_runs_no_script_of_a_listing(sandbox) -> None:
     attack = '<script>alert("x")</script>&<img src=x onerror=alert(1)>'
     sandbox.handle(httpx.Request("PUT", "https://sandbox.invalid/stall/%3Cb%3E%22k", content=attack.encode()))
 
-    page = shop_window({"stall": sandbox})
+    shown = page({"stall": sandbox}, Pictures(None))
 
-    assert "<script" not in page
-    assert "<img" not in page
-    assert "<b>" not in page
-    assert "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&amp;&lt;img" in page
+    assert "<script" not in shown
+    assert "<img" not in shown
+    assert "<b>" not in shown
+    assert "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&amp;&lt;img" in shown
+
+
+def test_the_window_shows_a_picture_by_either_of_its_names(tmp_path: Path) -> None:
+    """Some marketplaces keep our name of a picture, others name their copy by its MD5."""
+    data = b"a picture"
+    ours, theirs = sha256(data).hexdigest(), md5(data, usedforsecurity=False).hexdigest()
+    pictures = Pictures(tmp_path)
+    pictures.look()
+    (tmp_path / f"{ours}.png").write_bytes(data)
+
+    assert pictures.first({"images": [ours]}) == ""
+    pictures.look()
+    for name in (ours, theirs):
+        assert pictures.first({"images": ["e" * 64, f"https://cdn.example/H{name}.jpg"]}) == name
+        assert pictures.file(name) == tmp_path / f"{ours}.png"
+
+
+def test_a_picture_is_served_and_nothing_else_of_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("x")
+    name = sha256(b"a picture").hexdigest()
+    (tmp_path / f"{name}.png").write_bytes(b"a picture")
+
+    with serving({"stall": Sandbox(Stall)}, media=tmp_path) as address, httpx.Client(trust_env=False) as client:
+        assert client.get(address).status_code == 200
+        assert client.get(f"{address}/pictures/{name}").content == b"a picture"
+        for other in ("secret", f"{name}.png", "..%2Fsecret.txt", "f" * 64):
+            assert client.get(f"{address}/pictures/{other}").status_code == 404
 
 
 def test_an_unknown_address_is_not_found(address) -> None:
