@@ -215,7 +215,7 @@ def sources_list(voice: Voice) -> int:
             r["name"],
             r["location"],
             voice.screen.word(STATUS, r["status"]),
-            local(r["pulled_at"]) if r["pulled_at"] else "–",
+            local(r["pulled_at"]) if r["pulled_at"] else None,
         )
         for r in rows
     ]
@@ -379,7 +379,7 @@ def _show_timeline(voice: Voice, found: dict[str, Any]) -> None:
         (
             a["account"],
             voice.screen.outcome(a["outcome"]),
-            money(a["price"]) if a["price"] is not None else "–",
+            money(a["price"]) if a["price"] is not None else None,
             a["stock"],
         )
         for a in found["accounts"]
@@ -851,7 +851,9 @@ def sandbox_serve(voice: Voice, port: Annotated[int, typer.Option("--port", min=
     voice.screen.say(
         Text(f"Xem hàng: http://127.0.0.1:{port}/  (Ctrl-C để dừng)", f"Look: http://127.0.0.1:{port}/  (Ctrl-C ends)")
     )
-    uvicorn.run(application(sandboxes), host="127.0.0.1", port=port, log_level="critical")
+    uvicorn.run(
+        application(sandboxes, voice.settings.home / "media"), host="127.0.0.1", port=port, log_level="critical"
+    )
     return DONE
 
 

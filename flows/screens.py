@@ -87,6 +87,12 @@ MODES = {
 }
 
 
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return number(value) if type(value) is int else str(value)
+
+
 class Screen:
     """Prints in one language.
 
@@ -121,7 +127,7 @@ class Screen:
     def table(self, heads: Iterable[Text], rows: Iterable[Iterable[Any]]) -> None:
         table = Table(*(head.to(self.lang) for head in heads), header_style="bold")
         for row in rows:
-            table.add_row(*(str(cell) for cell in row))
+            table.add_row(*map(_cell, row))
         self.console.print(table)
 
     def on_drift(self, policy: Policy) -> str:
@@ -276,7 +282,7 @@ class Screen:
                 number(a["unlistable"]),
                 number(a["held"]),
                 number(a["quarantined"] + a["rejected"]),
-                local(a["next_due"]) if a["next_due"] else "–",
+                local(a["next_due"]) if a["next_due"] else None,
             )
             for a in document["accounts"]
         ]
@@ -311,7 +317,7 @@ class Screen:
                 c["sku"],
                 KINDS[c["kind"]].to(self.lang),
                 self._facets(c["facets"]),
-                money(c["price"]) if c["price"] is not None else "–",
+                money(c["price"]) if c["price"] is not None else None,
                 c["stock"],
             )
             for c in document["changes"]

@@ -13,6 +13,9 @@ import msgspec
 Lang = Literal["vi", "en"]
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 
+WHOLE = {"VND", "JPY", "KRW"}  # currencies without a smaller coin
+MARKS = str.maketrans(",.", ".,")  # what English writes -> what Vietnamese does
+
 
 class Text(msgspec.Struct, frozen=True, gc=False):
     """One sentence in both languages; `{names}` are filled by `fill`."""
@@ -43,12 +46,14 @@ def fold(text: str) -> str:
 def number(value: int | Decimal) -> str:
     """1234567 -> "1.234.567"."""
     value = int(value) if value == int(value) else value
-    return f"{value:,}".replace(",", "_").replace(".", ",").replace("_", ".")
+    return f"{value:,}".translate(MARKS)
 
 
 def money(amount: Decimal | int, currency: str = "VND") -> str:
-    """1200000 VND -> "1.200.000 ₫"."""
-    return f"{number(amount)} {'₫' if currency == 'VND' else currency}"
+    """1200000 VND -> "1.200.000 ₫", 1.2 USD -> "1,20 USD"."""
+    if currency == "VND":
+        return f"{number(amount)} ₫"
+    return f"{amount:,.{0 if currency in WHOLE else 2}f} {currency}".translate(MARKS)
 
 
 def local(at: datetime) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
+from models.text import WHOLE
+
 HOSTS = {region: f"sellingpartnerapi-{region.lower()}.amazon.com" for region in ("NA", "EU", "FE")}
 TRIAL = "sandbox."  # before a region's host: Amazon's own sandbox, which keeps nothing
 
@@ -22,7 +24,7 @@ MARKETPLACES = {
     "AU": Marketplace("A39IBJ37TRP1C6", HOSTS["FE"], "AUD", "en_AU"),
     "JP": Marketplace("A1VC38T7YXB528", HOSTS["FE"], "JPY", "en_US"),  # assumed: takes English too
 }
-DECIMALS = {"USD": 2, "SGD": 2, "AUD": 2, "JPY": 0}
+DECIMALS = {one.currency: 0 if one.currency in WHOLE else 2 for one in MARKETPLACES.values()}
 CURRENCIES = tuple(DECIMALS)
 
 

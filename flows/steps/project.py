@@ -10,7 +10,7 @@ from decimal import ROUND_UP, Decimal
 from connectors.contract import Policy
 from models.catalogue import PRICE_FRESH_DAYS, SERVICE_SET, Certificate, English, Image, Money, Product, Variant
 from models.listing import Item, Listing, Problem, Unlistable
-from models.text import Text, day, money
+from models.text import WHOLE, Text, day, money
 from models.value import Value, replace
 
 SHOWN_TEXTS = ("name", "description", "ingredients", "storage", "usage", "warnings")
@@ -30,7 +30,6 @@ MARK = re.compile(
     r"|[★⭐]+",
     re.IGNORECASE,
 )
-WHOLE = {"VND", "JPY", "KRW"}  # currencies without a smaller coin
 PROSE = ("ingredients", "shelf_life", "storage", "usage", "warnings", "origin")
 
 

@@ -230,6 +230,7 @@ def test_one_price_is_one_update_of_that_facet_everywhere_and_told_in_vietnamese
     assert [e["detail"]["facets"] for e in sent] == ["price"] * len(SHELVES)
     assert "cập nhật (giá)" in told.out
     assert "58.000" in told.out
+    assert "None" not in told.out
     assert "Bánh phồng tôm NaCaMa" in told.out
 
 

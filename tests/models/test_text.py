@@ -40,6 +40,9 @@ def test_a_whole_number_written_and_read_back_is_itself(value) -> None:
         (1_200_000, "VND", "1.200.000 ₫"),
         (Decimal("120000.0000"), "VND", "120.000 ₫"),
         (Decimal("19.99"), "USD", "19,99 USD"),
+        (Decimal("1234.5"), "USD", "1.234,50 USD"),
+        (2, "SGD", "2,00 SGD"),
+        (Decimal(500), "JPY", "500 JPY"),
     ],
 )
 def test_dong_has_its_sign_and_other_money_its_code(amount, currency, written) -> None:
