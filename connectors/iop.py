@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import httpx
@@ -20,6 +20,7 @@ from connectors.bodies import peek
 from connectors.errors import ConnectorError, OtherShape, Refused, Throttled, Unanswered, unlisted
 from connectors.meanings import WORDS, Meanings
 from connectors.tokens import Flow, Renewal, Rotation, TokenPair, Tokens, after, asking, bearing, granted
+from connectors.typed import Whole
 from models.clock import Clock
 
 OK = "0"
@@ -41,16 +42,13 @@ class Credentials(BaseModel):
     refresh_token: SecretStr | None = None
 
 
-Seconds = int | Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,19}\Z")]
-
-
 class Renewed(msgspec.Struct):
-    """The answer to a renewal; numbers may come as text."""
+    """The answer to a renewal."""
 
     access_token: str
     refresh_token: str
-    expires_in: Seconds
-    refresh_expires_in: Seconds
+    expires_in: Whole
+    refresh_expires_in: Whole
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

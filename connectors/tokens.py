@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import threading
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
@@ -77,6 +78,11 @@ class Granted(msgspec.Struct, frozen=True):
 
 def after(start: datetime, seconds: int) -> datetime:
     return start + timedelta(seconds=min(seconds, LONGEST))
+
+
+def proof(app_secret: str, access_token: str) -> str:
+    """That whoever sends the token knows its app's secret too, as Meta and Zalo ask for it."""
+    return hmac.digest(app_secret.encode(), access_token.encode(), "sha256").hex()
 
 
 def asking(

@@ -69,6 +69,10 @@ class Reply:
         except msgspec.ValidationError as error:
             raise self.other_shape(f"{kind.__name__.strip('_')}: {error}", data) from None
 
+    def held(self, kind: type[T]) -> T:
+        """What stands under `data`, where every answer is an envelope of that form."""
+        return self.read(kind, self.data.get("data"))
+
     def text(self, *names: str) -> str:
         """The one text that is wanted of an answer, below these names, as documented. Raises OtherShape."""
         found = self.data

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
+# Numbers that may come as text, as some marketplaces have all of them.
+Number = int | float | str
+Whole = Annotated[int, msgspec.Meta(ge=0)] | Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,19}\Z")]
 
 _known: set[type] = set()
 _lock = threading.Lock()

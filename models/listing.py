@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from hashlib import blake2b
@@ -98,3 +99,8 @@ class Remote(Value, frozen=True, kw_only=True):
 def facet_hash(value: object) -> str:
     """16 bytes of blake2b over the sorted JSON: equal values hash equally in every process."""
     return blake2b(_encode(value), digest_size=16).hexdigest()
+
+
+def differing(there: Facets, wanted: Facets, facets: Iterable[str] = FACETS) -> list[str]:
+    """Which of these facets read otherwise there."""
+    return [facet for facet in facets if facet_hash(there[facet]) != facet_hash(wanted[facet])]

@@ -24,16 +24,17 @@ from connectors.alibaba.products import (
     remote_of,
 )
 from connectors.contract import Seller
-from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
+from connectors.errors import Conflict, ConnectorError, Unanswered, problem_of
 from connectors.iop import as_text, form
+from connectors.live_tree import LiveTree
 from connectors.paging import Page, counted
 from connectors.pictures import HostedPictures
 from connectors.results import accepted, judged, part_by_part, result_of
+from connectors.standing import at_least, reviewed, sole
 from connectors.transport import Reply, Session
 from models.change import Change, Kind
-from models.listing import FACETS, Facets, Remote, facet_hash
+from models.listing import FACETS, Facets, Remote, differing
 from models.outcome import Outcome, Result
-from models.text import fold
 from models.value import replace
 
 PAGE = 20
@@ -46,7 +47,8 @@ class AlibabaClient:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._pictures = HostedPictures(session.media, self._upload)
-        self._leaves, self._schema = cache(self._read_leaves), cache(self._read_schema)
+        leaves = cache(self._read_leaves)
+        self._tree = LiveTree(CATEGORIES, MEANINGS, lambda ours: leaves(ours.parent), self._read_schema)
 
     def check(self) -> Seller:
         """That the tokens may read; whose they are no call says, so the credentials' own word counts."""
@@ -82,14 +84,10 @@ class AlibabaClient:
     def _do(self, change: Change) -> Result:
         """An id that is known counts more than a search, which lags; a create may take over what bears our SKU."""
         there = self._read(change.remote_id) if ID.fullmatch(change.remote_id) else None
-        if there is None and change.kind is Kind.CREATE:
-            named = self.fetch([change.key])
-            if len(named) > 1:
-                raise Conflict("several-listings", ", ".join(remote.remote_id for remote in named))
-            return self._bring(change, named[0]) if named else self._create(change)
-        if there is None:
+        if there is None and change.kind is not Kind.CREATE:
             raise Conflict("gone", change.remote_id)
-        return self._bring(change, there)
+        known = there or sole(self.fetch([change.key]), "several-listings")
+        return self._bring(change, known) if known else self._create(change)
 
     def _create(self, change: Change) -> Result:
         """A product id says that it was taken, not that it is published."""
@@ -104,7 +102,7 @@ class AlibabaClient:
         facets = change.facets if change.kind is Kind.UPDATE else FACETS
         known = replace(change, remote_id=remote.remote_id, listing=_mixed(change, remote, facets))
         again = remote.status == "rejected" or remote.key != change.key
-        due = [f for f in facets if again or facet_hash(remote.facets[f]) != facet_hash(change.listing[f])]
+        due = list(facets) if again else differing(remote.facets, change.listing, facets)
         result = self._update(known) if REVIEWED.intersection(due) else self._edit(known, due)
         hidden = remote.status == "hidden" and change.kind is not Kind.UPDATE
         if hidden and (errors := self._switch([known.remote_id], ONLINE)):
@@ -127,14 +125,14 @@ class AlibabaClient:
         asked, listing = {"product_id": change.remote_id}, change.listing
         if "price" in facets:
             self._write("price", "/icbu/product/edit-price", asked | {"price": as_text(_price(listing["price"]))})
-        if "stock" in facets:
-            inventory = str(listing["stock"]["inventory"])
-            try:
-                self._write("stock", "/icbu/product/edit-inventory", asked | {"inventory": inventory})
-            except Refused as error:
-                if "price" not in facets or change.kind is not Kind.UPDATE:
-                    raise
-                return replace(result_of(change, Outcome.ACKNOWLEDGED, error), facets=("price",))
+        if "stock" not in facets:
+            return result_of(change, Outcome.ACKNOWLEDGED)
+        taken = [facet for facet in facets if facet == "price"]
+        return at_least(change, taken, lambda: self._restock(change, asked))
+
+    def _restock(self, change: Change, asked: dict[str, str]) -> Result:
+        inventory = str(change.listing["stock"]["inventory"])
+        self._write("stock", "/icbu/product/edit-inventory", asked | {"inventory": inventory})
         return result_of(change, Outcome.ACKNOWLEDGED)
 
     def _take_down(self, changes: Sequence[Change]) -> list[Result]:
@@ -195,19 +193,19 @@ class AlibabaClient:
 
     def _ready(self, content: Facets) -> None:
         """Whether the live tree and its attributes are those of our table. Raises Refused."""
-        number, sent = content["category_id"], content["attributes"]
-        ours = CATEGORIES.by_id.get(number)
-        if ours is None or fold(self._leaves(ours.parent).get(str(number), "")) != fold(ours.name):
-            raise MEANINGS["category"].error("category-unknown", str(number))
-        if wrong := [a.attribute_name for a in self._schema(number) if not a.takes(sent.get(a.attribute_name))]:
-            raise MEANINGS["attribute"].error("attribute-missing", ", ".join(wrong))
+        sent = content["attributes"]
+
+        def wrong(schema: list[Attribute]) -> list[str]:
+            return [one.attribute_name for one in schema if not one.takes(sent.get(one.attribute_name))]
+
+        self._tree.check(content["category_id"], wrong)
 
     def _read_leaves(self, parent: int) -> dict[str, str]:
         reply = self._call("tree", "/alibaba/icbu/category/get/v2", {"parent_category_id": str(parent)})
         found = reply.read(list[Branch], inside(reply, "data"))
         return {str(b.category_id): b.category_name for b in found if is_true(b.leaf_category)}
 
-    def _read_schema(self, number: int) -> list[Attribute]:
+    def _read_schema(self, number: int | str) -> list[Attribute]:
         reply = self._call("schema", "/alibaba/icbu/category/attribute/get/v2", {"category_id": str(number)})
         return reply.read(Schema, inside(reply, "data")).category_attributes
 
@@ -230,7 +228,7 @@ class AlibabaClient:
             return replace(result, outcome=Outcome.REJECTED, problem=problem_of(refused))
         if said and said.status != ONLINE:
             return result
-        return _standing(result, self._read(number))
+        return reviewed(result, self._read(number), not_published)
 
     def _read(self, number: str) -> Remote | None:
         reply = self._found("product", "/alibaba/icbu/product/get/v2", {"product_id": number})
@@ -292,14 +290,3 @@ def _mixed(change: Change, remote: Remote, facets: Sequence[str]) -> Facets:
 def _price(value: Facets) -> Facets:
     tiers = [{"quantity": least, "price": float(each)} for least, each in value["tiered_price"]]
     return {**value, "tiered_price": tiers}
-
-
-def _standing(result: Result, remote: Remote | None) -> Result:
-    """What became of a listing whose checks are over; one that lies hidden is looked up, as a poll knows no intent."""
-    status = remote.status if remote else ""
-    if status == "rejected":
-        return replace(result, outcome=Outcome.REJECTED, problem=problem_of(not_published("")))
-    if status == "pending":
-        return result
-    outcome = Outcome.ACKNOWLEDGED if status == "live" else Outcome.UNKNOWN
-    return replace(result, outcome=outcome, remote_id=result.handle)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -12,12 +12,10 @@ from connectors.alibaba.categories import CATEGORIES
 from connectors.alibaba.mapping import BRAND, SIDES, price_of
 from connectors.packs import plain
 from connectors.transport import Reply
-from models.listing import Facets, Remote
+from connectors.typed import Number, Whole
+from models.listing import Facets, Remote, Status
 from models.text import nfc
 
-Number = int | float | str
-Whole = Annotated[int, msgspec.Meta(ge=0)] | Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,19}$")]
-Status = Literal["live", "pending", "rejected", "hidden"]
 REJECTED = {"rejected", "reject", "tbd", "audit_failed"}  # before anything else: such a listing is on no shelf
 APPROVED = {"approved", "pass"}
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Generator
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.fields import HeaderSecret, PictureAddress, ProductPage
+from connectors.tokens import proof
 from models.clock import Clock
 
 
@@ -39,7 +39,3 @@ class ProvenRequests(httpx.Auth):
         request.headers["Authorization"] = f"Bearer {self._token}"
         request.url = request.url.copy_merge_params({"appsecret_proof": self._proof})
         yield request
-
-
-def proof(app_secret: str, access_token: str) -> str:
-    return hmac.digest(app_secret.encode(), access_token.encode(), "sha256").hex()

@@ -9,7 +9,7 @@ from html import escape
 from typing import Any, TypeVar
 
 from connectors.contract import Seller
-from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
+from connectors.errors import Conflict, ConnectorError, Refused, Unanswered
 from connectors.iop import as_text, form
 from connectors.lazada.categories import CATEGORIES
 from connectors.lazada.errors import MEANINGS, NOT_ONLINE, TIMED_OUT, RowsRefused
@@ -17,7 +17,6 @@ from connectors.lazada.mapping import attributes, package
 from connectors.lazada.products import (
     PENDING,
     Attribute,
-    Batch,
     Branch,
     Found,
     Made,
@@ -27,14 +26,15 @@ from connectors.lazada.products import (
     Uploaded,
     remotes_of,
 )
+from connectors.live_tree import LiveTree
 from connectors.paging import Page, counted, looked_up
 from connectors.pictures import HostedPictures
 from connectors.results import accepted, judged, one_by_one, part_by_part, result_of
+from connectors.standing import at_least, reviewed, sole
 from connectors.transport import Reply, Session
 from models.change import Change, Kind
-from models.listing import FACETS, Facets, Remote, facet_hash
+from models.listing import FACETS, Facets, Remote, differing
 from models.outcome import Outcome, Result
-from models.text import fold
 from models.value import replace
 
 PAGE, OFFSET_MOST = 50, 10_000
@@ -50,7 +50,8 @@ class LazadaClient:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._pictures = HostedPictures(session.media, self._upload)
-        self._leaves, self._mandatory = cache(self._read_leaves), cache(self._read_mandatory)
+        leaves = cache(self._read_leaves)
+        self._tree = LiveTree(CATEGORIES, MEANINGS, lambda ours: leaves(), self._read_mandatory)
 
     def check(self) -> Seller:
         shop = self._get("seller", "/seller/get", {}, Shop)
@@ -83,7 +84,7 @@ class LazadaClient:
     def migrate(self, url: str) -> str:
         """A public picture, fetched by Lazada: one URL a batch, as answers do not say whose they are."""
         payload = f"<Request><Images><Url>{escape(url, quote=False)}</Url></Images></Request>"
-        batch = self._post("migrate", "/images/migrate", payload, repeatable=True).read(Batch).batch_id
+        batch = self._post("migrate", "/images/migrate", payload, repeatable=True).text("batch_id")
         for _ in range(MIGRATE_LOOKS):
             self._session.clock.sleep(MIGRATE_SECONDS)
             done = self._get("migrate", "/image/response/get", {"batch_id": batch}, Migrated)
@@ -106,10 +107,8 @@ class LazadaClient:
         if change.kind is not Kind.CREATE:
             return self._revise(change, change.facets, show=change.kind is Kind.RELIST)
         mine = [remote for remote in there if remote.key == change.key]
-        named = [remote for remote in mine if change.remote_id in ("", remote.remote_id)]
-        if len(named) > 1:
-            raise Conflict("several-items", ", ".join(remote.remote_id for remote in named))
-        return self._adopt(change, named[0]) if named else self._create(change)
+        known = sole([remote for remote in mine if change.remote_id in ("", remote.remote_id)], "several-items")
+        return self._adopt(change, known) if known else self._create(change)
 
     def _create(self, change: Change) -> Result:
         content = change.listing["content"]
@@ -122,7 +121,7 @@ class LazadaClient:
             "Attributes": attributes(content),
             "Skus": {"Sku": [row]},
         }
-        made = _data(self._post("create", "/product/create", _product(product)), Made)
+        made = self._post("create", "/product/create", _product(product)).held(Made)
         if [sku.seller_sku for sku in made.sku_list] != [change.key]:
             raise Unanswered("other-product")
         created = replace(change, remote_id=f"{made.item_id}_{made.sku_list[0].sku_id}")
@@ -131,23 +130,20 @@ class LazadaClient:
     def _adopt(self, change: Change, remote: Remote) -> Result:
         """Goes on from what is already there under our SKU, whoever made it."""
         known = replace(change, remote_id=remote.remote_id)
-        differing = [f for f in FACETS if facet_hash(remote.facets[f]) != facet_hash(change.listing[f])]
-        if differing or remote.status == "hidden":
-            return self._revise(known, differing, show=remote.status == "hidden")
+        due = differing(remote.facets, change.listing)
+        if due or remote.status == "hidden":
+            return self._revise(known, due, show=remote.status == "hidden")
         return _verdict(accepted(known), remote)
 
     def _revise(self, change: Change, facets: Iterable[str], *, show: bool) -> Result:
         """Price and stock by their own call, which needs no check, and first: what is shown again has its new price."""
         offered = tuple(f for f in OFFERED if f in facets)
-        reviewed = tuple(f for f in REVIEWED if f in facets)
+        texts = tuple(f for f in REVIEWED if f in facets)
         if offered:
             self._send_offers([replace(change, facets=offered)])
-        try:
-            return self._update(change, reviewed) if reviewed or show else result_of(change, Outcome.ACKNOWLEDGED)
-        except Refused as error:
-            if not offered or change.kind is not Kind.UPDATE:
-                raise
-            return replace(result_of(change, Outcome.ACKNOWLEDGED, error), facets=offered)
+        if not (texts or show):
+            return result_of(change, Outcome.ACKNOWLEDGED)
+        return at_least(change, offered, lambda: self._update(change, texts))
 
     def _update(self, change: Change, facets: Sequence[str]) -> Result:
         """Omitted fields keep their values; status and parcel always go, as the documents contradict themselves."""
@@ -162,7 +158,7 @@ class LazadaClient:
             product["Images"] = {"Image": [self._pictures.url(sha) for sha in change.listing["images"]]}
         product["disableAutoFillAttribute"] = True
         reply = self._post("update", "/product/update", _product(product), repeatable=True)
-        return _standing(change, _data(reply, Updated).item_status)
+        return _standing(change, reply.held(Updated).item_status)
 
     def _offer(self, changes: Sequence[Change]) -> list[Result]:
         """Of rows that a partly refused call does not name nothing is promised, so they are looked up."""
@@ -209,28 +205,22 @@ class LazadaClient:
         return any(r.remote_id == change.remote_id and r.status == "pending" for r in found)
 
     def _ready(self, content: Facets) -> None:
-        """Whether the live tree and its mandatory attributes are those of our table. Raises Refused."""
-        category = content["category_id"]
-        ours = CATEGORIES.by_id.get(category)
-        if ours is None or fold(self._leaves().get(category, "")) != fold(ours.name):
-            raise MEANINGS["category"].error("category-unknown", category)
         sent = {*attributes(content), *package(content), "SellerSku", "price", "quantity", "brand_id"}
-        if lacks := [name for name in self._mandatory(category) if name not in sent]:
-            raise MEANINGS["attribute"].error("attribute-missing", ", ".join(lacks))
+        self._tree.check(content["category_id"], lambda mandatory: [name for name in mandatory if name not in sent])
 
     def _read_leaves(self) -> dict[str, str]:
         tree = self._get("tree", "/category/tree/get", {"language_code": "vi_VN"}, list[Branch])
         return dict(leaf for branch in tree for leaf in branch.leaves())
 
-    def _read_mandatory(self, category: str) -> list[str]:
-        asked = {"primary_category_id": category, "language_code": "vi_VN"}
+    def _read_mandatory(self, category: int | str) -> list[str]:
+        asked = {"primary_category_id": str(category), "language_code": "vi_VN"}
         found = self._get("attributes", "/category/attributes/get", asked, list[Attribute])
         return [a.name for a in found if str(a.is_mandatory) == "1"]
 
     def _upload(self, name: str, data: bytes, kind: str) -> str:
         files = {"image": (name, data, kind)}
         reply = self._session.call("image", "POST", "/rest/image/upload", files=files, repeatable=True)
-        return _data(reply, Uploaded).image.url
+        return reply.held(Uploaded).image.url
 
     # Reading
 
@@ -266,14 +256,10 @@ class LazadaClient:
             return self._session.call("products", "GET", path, params=params), size
 
     def _get(self, operation: str, path: str, params: dict[str, str], kind: type[T]) -> T:
-        return _data(self._session.call(operation, "GET", f"/rest{path}", params=params), kind)
+        return self._session.call(operation, "GET", f"/rest{path}", params=params).held(kind)
 
     def _post(self, operation: str, path: str, payload: str, *, repeatable: bool = False) -> Reply:
         return self._session.call(operation, "POST", f"/rest{path}", **form(payload=payload), repeatable=repeatable)
-
-
-def _data(reply: Reply, kind: type[T]) -> T:
-    return reply.read(kind, reply.data.get("data"))
 
 
 def _product(product: dict[str, Any]) -> str:
@@ -298,15 +284,6 @@ def _standing(change: Change, status: str) -> Result:
 
 
 def _verdict(result: Result, remote: Remote | None) -> Result:
-    """What became of an item that was checked."""
-    if remote is None:
-        return replace(result, outcome=Outcome.UNKNOWN)
-    if remote.status == "rejected":
-        return replace(
-            result,
-            outcome=Outcome.REJECTED,
-            problem=problem_of(MEANINGS["rejected"].error("qc-rejected", remote.words)),
-        )
-    if remote.status == "pending":
-        return result
-    return replace(result, outcome=Outcome.ACKNOWLEDGED, remote_id=remote.remote_id)
+    """A hidden item is as it should be once its check is over: a revision leaves it hidden, or shows it by itself."""
+    verdict = MEANINGS["rejected"]
+    return reviewed(result, remote, lambda words: verdict.error("qc-rejected", words), hidden=Outcome.ACKNOWLEDGED)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from connectors.lazada.mapping import content_of
 from connectors.transport import Reply
-from models.listing import Facets, Remote
+from connectors.typed import Number
+from models.listing import Facets, Remote, Status
 
-Number = int | float | str
-Status = Literal["live", "pending", "rejected", "hidden"]
 PENDING, DELETED = "pending qc", "deleted"
 REFUSED = {"reject", "live_reject", "lock", "admin"}  # of subStatus: each needs a person
 
@@ -64,10 +63,6 @@ class Hosted(msgspec.Struct, frozen=True, kw_only=True):
 
 class Uploaded(msgspec.Struct, frozen=True, kw_only=True):
     image: Hosted
-
-
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    batch_id: str
 
 
 class Migrated(msgspec.Struct, frozen=True, kw_only=True):

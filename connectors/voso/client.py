@@ -9,11 +9,11 @@ from typing import Any, Literal, TypeVar
 from connectors.contract import Seller
 from connectors.errors import Conflict, ConnectorError, Refused, Unanswered, problem_of
 from connectors.paging import Page, counted, looked_up
-from connectors.results import judged, result_of
+from connectors.results import accepted, judged, result_of
 from connectors.transport import Session
 from connectors.voso.errors import MEANINGS, STATE_FORBIDS
 from models.change import Change, Kind
-from models.listing import FACETS, Facets, Remote, facet_hash
+from models.listing import FACETS, Facets, Remote, differing
 from models.outcome import Outcome, Result
 from models.value import replace
 
@@ -75,10 +75,6 @@ class Product:
             "stock": {"stock": self.stock},
             "images": [picture.sha256 for picture in self.images],
         }
-
-    def differing(self, wanted: Facets) -> tuple[str, ...]:
-        here = self.facets()
-        return tuple(f for f in FACETS if facet_hash(here[f]) != facet_hash(wanted[f]))
 
     def remote(self) -> Remote:
         return Remote(
@@ -170,10 +166,10 @@ class Client:
     def _continue(self, change: Change) -> Result:
         """Goes on from what an earlier, unfinished create left there."""
         product = self._ask("product/detail", _named(change), Product, repeatable=True)
-        differing = product.differing(change.listing)
-        if product.status == IN_REVIEW and differing:
+        due = differing(product.facets(), change.listing)
+        if product.status == IN_REVIEW and due:
             return self._locked(change)
-        return self._revise(change, differing, show=product.hidden, product=product)
+        return self._revise(change, due, show=product.hidden, product=product)
 
     def _locked(self, change: Change) -> Result:
         return judged(change, MEANINGS["in-review"].error(STATE_FORBIDS), self._session.clock.now())
@@ -205,7 +201,7 @@ class Client:
         if product.status == REJECTED:  # a new price does not bring back what a reviewer took down
             raise _rejected(product)
         if product.status == IN_REVIEW:
-            return replace(result_of(change, Outcome.ACCEPTED), handle=product.remote_id)
+            return accepted(replace(change, remote_id=product.remote_id))
         return result_of(change, Outcome.ACKNOWLEDGED)
 
     def _write(self, operation: str, change: Change, facets: Iterable[str] = ()) -> Product:
@@ -233,7 +229,7 @@ class Client:
         kind = "jpeg" if data.startswith(JPEG) else "png"
         files = {"file": (f"{sha256}.{kind}", data, f"image/{kind}")}
         reply = self._session.call("media/upload", "POST", "/v2/media/upload", files=files, repeatable=True)
-        return str(reply.read(Uploaded, reply.data["data"]).media_id)
+        return str(reply.held(Uploaded).media_id)
 
     # Reading
 
@@ -251,7 +247,7 @@ class Client:
 
     def _ask(self, operation: str, body: dict[str, Any], kind: type[T], *, repeatable: bool = False) -> T:
         reply = self._session.call(operation, "POST", f"/v2/{operation}", json=body, repeatable=repeatable)
-        return reply.read(kind, reply.data["data"])
+        return reply.held(kind)
 
 
 def _named(change: Change) -> dict[str, Any]:

@@ -28,10 +28,6 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     oaid: str = ""
 
 
-class Token(msgspec.Struct, frozen=True):
-    token: str
-
-
 class Named(msgspec.Struct, frozen=True):
     id: str
 

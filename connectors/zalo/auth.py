@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.bodies import peek
 from connectors.fields import HeaderSecret, PictureAddress, ProductPage
-from connectors.tokens import Flow, HeaderToken, Renewal, Rotation, TokenPair, Tokens, asking, bearing, granted
+from connectors.tokens import Flow, HeaderToken, Renewal, Rotation, TokenPair, Tokens, asking, bearing, granted, proof
 from connectors.zalo.errors import is_token_refused, refresh_refused
 from models.clock import Clock
 
@@ -93,10 +93,6 @@ def token_url(url: httpx.URL) -> httpx.URL:
     if url.host in LIVE_HOSTS:
         return httpx.URL(f"https://{OAUTH_HOST}").copy_with(raw_path=TOKEN_PATH)
     return url.copy_with(raw_path=url.raw_path.partition(b"?")[0].partition(b"/v2.0/")[0] + TOKEN_PATH)
-
-
-def proof(app_secret: str, access_token: str) -> str:
-    return hmac.digest(app_secret.encode(), access_token.encode(), "sha256").hex()
 
 
 def is_genuine(app_id: str, oa_secret: str, body: bytes, timestamp: str, signature: str) -> bool:

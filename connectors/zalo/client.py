@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from connectors.addresses import Addresses
 from connectors.contract import Seller
@@ -19,20 +19,19 @@ from connectors.errors import (
     problem_of,
 )
 from connectors.paging import Page, counted
-from connectors.results import judged, one_by_one, result_of
+from connectors.results import accepted, before_writing, judged, one_by_one, result_of
+from connectors.standing import sole
 from connectors.transport import Reply, Session
 from connectors.zalo import articles
 from connectors.zalo.articles import Article, Found, facets_of
 from connectors.zalo.mapping import offer_of
 from models.change import Change, Kind
-from models.listing import FACETS, Remote, facet_hash
+from models.listing import FACETS, Remote, differing
 from models.outcome import Outcome, Result
 from models.value import replace
 
 PAGE = 10
 NOT_THERE = "-201"  # how an id or a token is answered that Zalo does not know
-
-T = TypeVar("T")
 
 
 class ZaloClient:
@@ -44,13 +43,14 @@ class ZaloClient:
 
     def check(self) -> Seller:
         reply = self._get("oa", "/v2.0/oa/getoa")
-        profile = _read(reply, articles.Profile)
+        profile = reply.held(articles.Profile)
         if not (profile.oa_id or profile.oaid):
             raise reply.other_shape("oa_id", reply.data)
         return Seller(id=profile.oa_id or profile.oaid, name=profile.name)
 
     def push(self, changes: Sequence[Change]) -> list[Result]:
-        there = self._made_already(changes)
+        with before_writing():
+            there = self.fetch([change.key for change in changes if change.kind is Kind.CREATE])
         return one_by_one(changes, lambda change: self._do(change, there), self._judged)
 
     def poll(self, pending: Sequence[Result]) -> list[Result]:
@@ -90,13 +90,6 @@ class ZaloClient:
 
     # Writing
 
-    def _made_already(self, changes: Sequence[Change]) -> list[Remote]:
-        """A look-up without an answer leaves no doubt: nothing was sent yet."""
-        try:
-            return self.fetch([change.key for change in changes if change.kind is Kind.CREATE])
-        except Unanswered as error:
-            raise NotSent(error.code, error.words) from None
-
     def _do(self, change: Change, there: Sequence[Remote]) -> Result:
         if change.kind is Kind.CREATE:
             return self._create(change, there)
@@ -108,22 +101,19 @@ class ZaloClient:
     def _create(self, change: Change, there: Sequence[Remote]) -> Result:
         """Goes on from what is there already, whoever made it."""
         mine = [r for r in there if r.key == change.key and change.remote_id in ("", r.remote_id)]
-        named = [remote for remote in mine if remote.status == "live"] or mine
-        if len(named) > 1:
-            raise Conflict("several-articles", ", ".join(remote.remote_id for remote in named))
-        if named:
-            return self._revise(replace(change, remote_id=named[0].remote_id), FACETS, show=True)
+        if known := sole([r for r in mine if r.status == "live"] or mine, "several-articles"):
+            return self._revise(replace(change, remote_id=known.remote_id), FACETS, show=True)
         return self._send(change, "create", articles.new_article(change.key, change.listing, self._ours))
 
     def _revise(self, change: Change, facets: Collection[str], *, show: bool) -> Result:
         """Sends nothing where the article is so already; one hidden by hand stays hidden unless it is to be shown."""
         raw, article = self._article(change)
         there = facets_of(article, self._ours)
-        differing = [f for f in facets if facet_hash(there[f]) != facet_hash(change.listing[f])]
+        due = differing(there, change.listing, facets)
         status, link = "show" if show else article.status, self._ours.link(change.key)
-        if not differing and (status, link) == (article.status, article.tracking_link):
+        if not due and (status, link) == (article.status, article.tracking_link):
             return result_of(change, Outcome.ACKNOWLEDGED)
-        body = articles.revised(raw, there, change, differing, self._ours)
+        body = articles.revised(raw, there, change, due, self._ours)
         return self._send(change, "update", {**body, "id": change.remote_id, "status": status})
 
     def _hide(self, change: Change) -> Result:
@@ -143,16 +133,16 @@ class ZaloClient:
         if not change.remote_id:
             raise Conflict("no-article-id")
         reply = self._detail(change.remote_id, Conflict("no-such-article"))
-        return reply.data["data"], _read(reply, Article)
+        return reply.data["data"], reply.held(Article)
 
     def _send(self, change: Change, name: str, article: dict[str, Any]) -> Result:
         """A token is no success: it is asked about until it has become an id."""
         self._keys.pop(change.remote_id, None)
         reply = self._session.call(name, "POST", f"/v2.0/article/{name}", json=article)
-        token = _read(reply, articles.Token).token
+        token = reply.text("data", "token")
         if not token:
             raise reply.other_shape("token", reply.data)
-        return replace(result_of(change, Outcome.ACCEPTED), handle=token)
+        return accepted(change, token)
 
     def _judged(self, change: Change, error: ConnectorError) -> Result:
         return judged(change, error, self._session.clock.now())
@@ -166,7 +156,7 @@ class ZaloClient:
         token = {"token": result.handle}
         try:
             reply = self._session.call("verify", "POST", "/v2.0/article/verify", json=token, repeatable=True)
-            made = _read(reply, articles.Named).id
+            made = reply.held(articles.Named).id
         except (Later, Unanswered):
             return result
         except Refused as error:
@@ -182,21 +172,21 @@ class ZaloClient:
 
     def _page(self, offset: int) -> Page[str]:
         reply = self._get("list", "/v2.0/article/getslice", offset=str(offset), limit=str(PAGE), type="normal")
-        found = _read(reply, articles.Slice)
+        found = reply.held(articles.Slice)
         ids = [one.id for one in found.medias]
         return Page(ids=ids, rows=ids, total=found.total)
 
     def _remote(self, article_id: str) -> Remote | None:
         """None for an article that shows no product of ours."""
         reply = self._detail(article_id, Unanswered("articles-changed", article_id))
-        found = _read(reply, Found)
+        found = reply.held(Found)
         ours = "text" not in offer_of(found.description)[0]
         if ours and found.tracking_link is None:  # it would pass for gone
             raise reply.other_shape("tracking_link", reply.data)
         key = self._keys[article_id] = self._ours.key(found.tracking_link or "")
         if not key:
             return None
-        article = _read(reply, Article)
+        article = reply.held(Article)
         return Remote(
             key=key,
             remote_id=article_id,
@@ -210,13 +200,9 @@ class ZaloClient:
             reply = self._get("detail", "/v2.0/article/getdetail", id=article_id)
         except Refused as error:
             raise missing if error.code == NOT_THERE else error from None
-        if _read(reply, Found).id != article_id:
+        if reply.held(Found).id != article_id:
             raise reply.other_shape("the article that was asked for", reply.data)
         return reply
 
     def _get(self, operation: str, path: str, **params: str) -> Reply:
         return self._session.call(operation, "GET", path, params=params)
-
-
-def _read(reply: Reply, kind: type[T]) -> T:
-    return reply.read(kind, reply.data.get("data"))

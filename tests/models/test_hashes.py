@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from models.catalogue import Image
-from models.listing import facet_hash
+from models.listing import differing, facet_hash
 from models.records import product_of, snapshot_of
 from models.value import replace
 from tests.scenarios.world import shrimp
@@ -43,7 +43,7 @@ def test_any_other_value_hashes_otherwise(change) -> None:
 
 def test_hashes_do_not_depend_on_the_process() -> None:
     """Python seeds `hash()` anew in each process; ours must not follow."""
-    program = f"from models.listing import facet_hash; print(facet_hash({CONTENT!r}))"
+    program = f"from models.listing import differing, facet_hash; print(facet_hash({CONTENT!r}))"
     seeds = ({"PYTHONHASHSEED": seed} for seed in ("1", "2"))
 
     told = {
@@ -78,3 +78,9 @@ def test_a_snapshot_of_an_older_release_is_still_read() -> None:
     old = b'{"product_id":"A","name":"T\xc3\xb4m","producer":{"producer_id":"p","legal_name":"HTX"},"variants":[]}'
 
     assert product_of(old).certificates == ()
+
+
+def test_facets_that_read_otherwise_are_named_in_the_order_asked_for():
+    there, wanted = {"price": 1, "stock": 2, "content": {"a": 1}}, {"price": 2, "stock": 2, "content": {"a": 2}}
+
+    assert differing(there, wanted, ["stock", "price", "content"]) == ["price", "content"]

@@ -6,9 +6,9 @@ from pydantic import ValidationError
 
 from connectors.errors import AuthorisationFailed, Misconfigured
 from connectors.facebook import CONNECTOR
-from connectors.facebook.auth import proof
 from connectors.facebook.simulator import Simulator
 from connectors.simulator import SandboxTransport
+from connectors.tokens import proof
 from models.change import Kind
 from tests.connectors.facebook.conftest import BASE, CATALOG
 

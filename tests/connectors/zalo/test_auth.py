@@ -11,9 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.errors import AuthorisationFailed, Misconfigured, NotRecorded, NotSent, problem_of
-from connectors.tokens import InMemory, TokenPair
+from connectors.tokens import InMemory, TokenPair, proof
 from connectors.zalo import CONNECTOR
-from connectors.zalo.auth import is_genuine, proof, token_url
+from connectors.zalo.auth import is_genuine, token_url
 from connectors.zalo.simulator import Simulator
 from models.outcome import Outcome
 from tests.connectors.zalo.shop import create, listing, outcomes, said
