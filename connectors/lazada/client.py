@@ -205,6 +205,7 @@ class LazadaClient:
         return any(r.remote_id == change.remote_id and r.status == "pending" for r in found)
 
     def _ready(self, content: Facets) -> None:
+        """Whether the live tree and its mandatory attributes are those of our table. Raises Refused."""
         sent = {*attributes(content), *package(content), "SellerSku", "price", "quantity", "brand_id"}
         self._tree.check(content["category_id"], lambda mandatory: [name for name in mandatory if name not in sent])
 

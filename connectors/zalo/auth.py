@@ -52,7 +52,7 @@ class Renewed(msgspec.Struct, frozen=True):
 
     @property
     def seconds(self) -> int:
-        text = str(self.expires_in)
+        text = str(self.expires_in)[:19]
         return min(int(text), LONGEST) if text.isascii() and text.isdecimal() else LONGEST
 
 
