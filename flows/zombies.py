@@ -1,8 +1,7 @@
-"""Tells the server to mark runs whose process is gone; run as a program once the server is up."""
+"""Tells the server to mark runs whose process is gone."""
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 from prefect.automations import Automation
@@ -53,6 +52,3 @@ def automation() -> Automation:
 
 
 MESSAGE = "Tiến trình của lượt chạy đã mất hơn 90 giây. / No heartbeat for 90 s: its process is gone."
-
-if __name__ == "__main__":
-    asyncio.run(install())
