@@ -12,7 +12,7 @@ import httpx
 from pydantic import BaseModel
 
 from models.change import Change
-from models.listing import Facet, Item, Listing, Remote, Unlistable
+from models.listing import Facet, Item, Listing, Problem, Remote, Unlistable
 from models.outcome import Result
 from models.text import Text
 
@@ -61,6 +61,7 @@ class Capabilities:
     read_back: bool = True
     idempotency: bool = False
     needs_review: bool = False
+    preview: bool = False  # it says of a new listing what it would say, and keeps nothing
     html_description: bool = False
     max_images: int = 0
     max_name_len: int = 0
@@ -119,6 +120,13 @@ class Client(Protocol):
 
     def everything(self) -> Iterator[list[Remote]]:
         """All listings of the account, page by page; raises rather than end early."""
+
+
+class Previews(Protocol):
+    """What the client of a connector that declares `preview` does besides."""
+
+    def preview(self, listing: Listing) -> Problem | None:
+        """Why this listing would be refused as a new one, None where it would not; raises where neither is said."""
 
 
 class Media(Protocol):

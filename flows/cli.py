@@ -39,7 +39,7 @@ from flows.steps.approve import approve as approve_plan
 from flows.steps.approve import refuse as refuse_plan
 from flows.steps.approve import show as show_plan
 from flows.steps.audit import audit as audit_accounts
-from flows.steps.context import Context
+from flows.steps.context import Account, Context
 from flows.steps.night import UnknownAccount, UnknownSku, begin, choose, each, know, night, resync, until_stopped
 from flows.steps.plan import Selection
 from flows.steps.pull import SourceReport, add_source, import_file, list_sources, remove_source
@@ -48,7 +48,7 @@ from flows.steps.withdraw import withdraw as withdraw_items
 from flows.wiring import context_of, open_home
 from models import value as values
 from models.clock import SystemClock
-from models.listing import FACET_NAMES
+from models.listing import FACET_NAMES, Listing
 from models.migrations import upgrade as upgrade_schema
 from models.report import AUTHORISE, DONE, HELD, PEOPLE, REFUSED, USAGE, AccountReport, RunReport
 from models.text import Text, day, local, money, number
@@ -471,21 +471,55 @@ def preview(
     voice: Voice,
     sku: Annotated[str, typer.Argument(help="Mã SKU.")],
     account: Annotated[str, typer.Option("--account", "-a", help="Tài khoản.")],
+    ask: Annotated[bool, typer.Option("--ask", help="Hỏi luôn sàn; sàn không lưu gì. Chỉ với sàn cho hỏi.")] = False,
 ) -> int:
     """Xem đúng những gì sẽ gửi và mọi vướng mắc; không gửi. / The exact payload and all problems, not sent."""
-    database = open_home(voice.settings)
-    chosen = choose(context_of(voice.settings, database), (account,))[0]
-    found = views.preview(database, chosen, sku, CLOCK)
-    if found is None:
-        raise UnknownSku(sku)
+    with _working(voice) as context:
+        chosen = choose(context, (account,))[0]
+        if ask and not chosen.connector.capabilities.preview:
+            raise Misused(NO_OPINION.fill(marketplace=chosen.connector.title))
+        found = views.preview(context.database, chosen, sku, CLOCK)
+        if found is None:
+            raise UnknownSku(sku)
+        if ask and found["listable"]:
+            found |= _opinion(context, chosen, Listing(key=sku, facets=found["payload"]))
+    voice.answer(found, lambda: _show_preview(voice, found))
+    return int(found.get("code", DONE)) if found["listable"] else PEOPLE
 
-    def show() -> None:
-        voice.screen.console.print_json(data=voice.plain(found["payload"]), ensure_ascii=False)
-        for problem in (*found["problems"], *found["notes"]):
-            voice.screen.problem({"key": "", **values.asdict(problem)})
 
-    voice.answer(found, show)
-    return DONE if found["listable"] else PEOPLE
+def _opinion(context: Context, account: Account, listing: Listing) -> dict[str, Any]:
+    """What the marketplace itself says, or why it could not be asked."""
+    problem = None
+    with guarded(context, account, context.new_id()) as (run, report):
+        if run is not None:
+            problem = run.opinion(listing)
+            report.code = PEOPLE if problem else report.code
+    return {"asked": report.code in (DONE, PEOPLE), "opinion": problem, "stopped": report.problems, "code": report.code}
+
+
+def _show_preview(voice: Voice, found: dict[str, Any]) -> None:
+    screen = voice.screen
+    screen.console.print_json(data=voice.plain(found["payload"]), ensure_ascii=False)
+    for problem in (*found["problems"], *found["notes"]):
+        screen.problem({"key": "", **values.asdict(problem)})
+    for problem in found.get("stopped", ()):
+        screen.problem(problem)
+    if found.get("opinion"):
+        screen.say(WOULD_REFUSE, style="bold")
+        screen.problem({"key": "", **values.asdict(found["opinion"])})
+    elif found.get("asked"):
+        screen.say(WOULD_TAKE, style="bold")
+
+
+NO_OPINION = Text(
+    "{marketplace} không cho hỏi trước; bỏ “--ask” để xem những gì sẽ gửi.",
+    "{marketplace} cannot be asked; leave “--ask” out to see what would be sent.",
+)
+WOULD_REFUSE = Text("Sàn nói sẽ từ chối tin này:", "The marketplace says that it would refuse this:")
+WOULD_TAKE = Text(
+    "Sàn nói sẽ nhận tin này; chưa có gì được đăng.",
+    "The marketplace says that it would take this; nothing was listed.",
+)
 
 
 # --- accounts and connectors ------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ CONNECTOR = Connector(
         price_feed=True,
         stock_feed=True,
         needs_review=True,
+        preview=True,
         max_images=PICTURES.most,
         max_name_len=MAX_TITLE,
         ocop_badge="text",

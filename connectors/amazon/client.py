@@ -20,7 +20,7 @@ from connectors.paging import Page, looked_up, pages, whole
 from connectors.results import accepted, before_writing, judged, one_by_one, result_of
 from connectors.transport import Reply, Session
 from models.change import Change, Kind
-from models.listing import FACETS, Facets, Problem, Remote, Status, facet_hash
+from models.listing import FACETS, Facets, Listing, Problem, Remote, Status, facet_hash
 from models.outcome import Outcome, Result
 from models.value import replace
 
@@ -93,12 +93,12 @@ class AmazonClient:
             return settled + self._fed(ready, bodies)
         return settled + one_by_one(ready, lambda change: self._submit(change, bodies[change.key]), self._judged)
 
-    def preview(self, change: Change) -> Problem | None:
-        """What Amazon would say of a new listing; nothing is kept there. The engine never asks: this is for a person.
-
-        Raises where it says neither yes nor no.
-        """
-        reply = self._write(change.key, self._body(change), mode="VALIDATION_PREVIEW")
+    def preview(self, listing: Listing) -> Problem | None:
+        change = Change(key=listing.key, kind=Kind.CREATE, facets=FACETS, listing=listing.facets, token="")
+        try:
+            reply = self._write(listing.key, self._body(change), mode="VALIDATION_PREVIEW")
+        except Refused as error:
+            return problem_of(error)
         answer = reply.read(_Submission)
         if answer.status == "ACCEPTED":
             raise reply.other_shape("a preview", reply.data)

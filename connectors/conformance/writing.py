@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from connectors.conformance.bench import DONG, POLLS, Shop, expect, said
 from connectors.conformance.scenario import batching, both, capable, in_dong, inapplicable, scenario, simulating
+from connectors.contract import Previews
 from models.change import Kind
-from models.listing import Facets, Remote, facet_hash
+from models.listing import Facets, Listing, Remote, facet_hash
 from models.outcome import Outcome, Result
 from models.text import Text
 from models.value import replace
@@ -19,6 +20,7 @@ from models.value import replace
 ONE_EACH = Text("mỗi SKU đúng một tin", "one listing for each SKU")
 AS_MEANT = Text("đọc lại giống điều đã gửi", "what is read back to be what was sent")
 TAKEN = Text("sàn nhận", "the change to be taken")
+HOUR = 3_600.0  # seconds: what was kept would be seen by then
 NEVER_ACKNOWLEDGED = Text("không bao giờ được tính là đã nhận", "never counted as acknowledged")
 
 
@@ -289,3 +291,19 @@ def whole_dong(shop: Shop) -> None:
     expect(price == int(DONG), Text(f"giá {DONG} đồng", f"a price of {DONG} đồng"), price)
     wrong = differing(there, {"price": shop.listing().facets["price"]})
     expect(not wrong, AS_MEANT, wrong)
+
+
+@scenario(
+    "Hỏi trước: nói đúng điều sẽ bị từ chối, và không lưu gì",
+    "A preview says what would be refused, and keeps nothing",
+    capable("preview"),
+)
+def preview_keeps_nothing(shop: Shop) -> None:
+    client = cast(Previews, shop.client)
+    good = client.preview(shop.listing("KIT-1"))
+    bad = client.preview(Listing(key="KIT-BAD", facets=shop.unacceptable().listing))
+    shop.clock.sleep(HOUR)
+
+    expect(good is None, Text("mục đúng được nhận", "the right item to be taken"), good and good.message.en)
+    expect(bad is not None, Text("mục sai bị từ chối, có lý do", "the wrong item to be refused, with a problem"), bad)
+    expect(not shop.sandbox.show()["listings"], Text("không tin nào trên sàn", "no listing there"), "one")

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from threading import get_ident
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from connectors.contract import Seller
+from connectors.contract import Previews, Seller
 from connectors.errors import (
     AuthorisationFailed,
     ConnectorError,
@@ -46,7 +46,7 @@ from models.ledger import (
     outdated,
     record,
 )
-from models.listing import Remote
+from models.listing import Listing, Problem, Remote
 from models.quota import StoredHealth, StoredQuota
 from models.report import AUTHORISE, BUSY, DOWN, PEOPLE, USAGE, AccountReport
 from models.tables import AccountRow, core
@@ -201,6 +201,11 @@ class AccountRun:
                 db.execute(update(ACCOUNT).where(ACCOUNT.c.name == self.account.name).values(seller=seller.id))
         self._identified = True
         return seller
+
+    def opinion(self, listing: Listing) -> Problem | None:
+        """What the marketplace itself says of a new listing, of which it keeps nothing."""
+        self.identify()
+        return cast(Previews, self._client).preview(listing)
 
     def plan(self, selection: Selection = DUE, *, dry_run: bool = False) -> Planned:
         """Writes what is due, or what was asked for, to the outbox; a dry run writes nothing and says the same."""

@@ -505,6 +505,29 @@ def test_a_preview_is_the_very_payload_and_sends_nothing(home: Path) -> None:
     assert writes() == before
 
 
+def test_amazon_itself_is_asked_what_it_would_say_and_keeps_nothing(home: Path) -> None:
+    caybeo("import", str(DATA / "sandbox" / "english.csv"))
+    before, held = writes(), shelf("amazon")["listings"]
+
+    found = caybeo("preview", "CM021", "--account", "amazon", "--ask", "--json")
+    told = caybeo("preview", "CM021", "--account", "amazon", "--ask")
+
+    assert (found.code, found.json["asked"], found.json["opinion"]) == (DONE, True, None)
+    assert "sẽ nhận tin này" in told.out
+    assert shelf("amazon")["listings"] == held
+    assert {name: count for name, count in writes().items() if count != before[name]} == {}
+
+
+def test_what_keeps_amazon_from_answering_is_told(home: Path) -> None:
+    caybeo("import", str(DATA / "sandbox" / "english.csv"))
+    caybeo("sandbox", "fault", "amazon", "--status", "500", "--times", "50")
+
+    found = caybeo("preview", "CM021", "--account", "amazon", "--ask", "--json")
+
+    assert (found.code, found.json["asked"]) == (DOWN, False)
+    assert found.json["stopped"][0]["next_step"]
+
+
 def test_status_counts_what_is_live_and_withheld(home: Path) -> None:
     status = caybeo("status", "--json").json
 

@@ -20,6 +20,7 @@ from models.report import USAGE
         (["db", "restore", "khong-co.sqlite"], "--help"),
         (["timeline", "KHONG"], "nhập sản phẩm trước"),
         (["preview", "KHONG", "-a", "voso"], "nhập sản phẩm trước"),
+        (["preview", "KHONG", "-a", "voso", "--ask"], "--ask"),
         (["sources", "remove", "khong-co"], "caybeo sources list"),
         (["accounts", "remove", "khong-co"], "caybeo accounts list"),
     ],

@@ -442,7 +442,7 @@ def test_a_marketplace_the_seller_is_not_in_stops_the_account(shop):
 
 
 def test_a_preview_keeps_nothing(shop):
-    good = shop.client.preview(create(listing()))
+    good = shop.client.preview(listing())
 
     assert good is None
     assert shop.shown() == {}
@@ -453,16 +453,24 @@ def test_a_preview_tells_what_amazon_would_refuse(shop):
     invalid = submission(status="INVALID", issues=[issue(attributeNames=["brand"])])
     instead_of_writes(shop, answer(200, invalid))
 
-    problem = shop.client.preview(create(made))
+    problem = shop.client.preview(made)
 
     assert (problem.code, problem.field) == ("90220", "brand")
+
+
+def test_a_preview_tells_what_the_definition_forbids(shop):
+    bad = listing()
+    bad.facets["content"]["attributes"]["brand"] = [{"value": "x" * 101}]
+
+    assert shop.client.preview(bad).code == "definition"
+    assert shop.wire.count("PUT") == 0
 
 
 def test_a_preview_that_accepts_was_none(shop):
     instead_of_writes(shop, answer(200, submission()))
 
     with pytest.raises(OtherShape):
-        shop.client.preview(create(listing()))
+        shop.client.preview(listing())
 
 
 def test_nothing_but_numbers_and_ascii_paths_leave_for_odd_skus(shop):

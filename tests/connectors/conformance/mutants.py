@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from connectors.amazon import CONNECTOR as AMAZON
 from connectors.conformance.scenario import Scenario
 from connectors.conformance.suite import SCENARIOS, Verdict, judge
 from connectors.conformance.template import CONNECTOR as TEMPLATE
@@ -26,7 +27,7 @@ from connectors.transport import Session
 from connectors.voso import CONNECTOR as VOSO
 from connectors.voso.auth import VosoAuth
 from models.change import Change, Kind
-from models.listing import Remote
+from models.listing import FACETS, Remote
 from models.outcome import Outcome, Result
 from models.value import replace
 from tests.connectors.conformance.rotating import CONNECTOR as ROTATING
@@ -119,6 +120,17 @@ class SendsMore(Sending):
             return change
         emptied = facet(change, "content", change.listing["content"] | {"description": ""})
         return replace(emptied, facets=(*change.facets, "content"))
+
+
+class TakesAll(Sound):
+    def preview(self, listing):
+        return None
+
+
+class KeepsWhatItWasAsked(Sound):
+    def preview(self, listing):
+        self.push([Change(key=listing.key, kind=Kind.CREATE, facets=FACETS, listing=listing.facets, token="t")])
+        return self._inner.preview(listing)
 
 
 def facet(change: Change, name: str, value: Any) -> Change:
@@ -395,6 +407,8 @@ CLIENTS: list[tuple[str, type[Sound], Connector]] = [
     ("null-absent-and-empty", LeavesOutNothings, VOSO),
     ("composed-and-decomposed", Decomposes, TEMPLATE),
     ("whole-dong", Rounds, TEMPLATE),
+    ("preview-keeps-nothing", TakesAll, AMAZON),
+    ("preview-keeps-nothing", KeepsWhatItWasAsked, AMAZON),
     ("html-instead-of-json", TakesErrorsForNothing, TEMPLATE),
     ("html-instead-of-json", TakesDoubtForSuccess, TEMPLATE),
     ("secrets-in-no-output", TellsTheSecret, TEMPLATE),
