@@ -12,10 +12,15 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
 from tests.scheduling import Together, turn
+
+# The same examples each time, however slow the machine is.
+settings.register_profile("gate", deadline=None, derandomize=True)
+settings.load_profile("gate")
 
 
 @pytest.hookimpl(wrapper=True)
