@@ -15,7 +15,7 @@ from models.catalogue import Certificate, Money, Producer
 from models.listing import Facets, Item, Listing, Problem, Unlistable
 from models.text import Text, fold
 
-VERSION = 1
+VERSION = 2
 MAX_NAME = 150  # [A] vn-marketplaces §1, as are 20 000 characters, 1-9 pictures of at most 2 MB, JPEG or PNG
 PICTURES = PictureRule(most=9, size=2 * MEGABYTE)
 MAX_SKU = 100
@@ -76,7 +76,7 @@ def project(item: Item, policy: Policy) -> Listing | Unlistable:
         "content": fields,
         "price": {"price_vnd": vnd(item.price), "list_price_vnd": item.list_price and vnd(item.list_price)},
         "stock": {"stock": item.stock},
-        "images": [image.sha256 for image in item.images[: PICTURES.most]],
+        "images": shown(item),
     }
     return Listing(key=item.sku, facets=facets)
 
@@ -160,10 +160,16 @@ def requirements(item: Item) -> Iterator[Problem]:
         yield missing("images")
 
 
+def shown(item: Item) -> list[str]:
+    """The first nine, each once: the marketplace refuses a picture that comes twice."""
+    return list(dict.fromkeys(image.sha256 for image in item.images))[: PICTURES.most]
+
+
 def pictures(item: Item) -> Iterator[Problem]:
-    """Only the ones that are sent: the first nine."""
-    for position, image in enumerate(item.images[: PICTURES.most], 1):
-        if not PICTURES.fits(image):
+    """Only the ones that are sent, by their place in the catalogue."""
+    sent = shown(item)
+    for position, image in enumerate(item.images, 1):
+        if image.sha256 in sent and not PICTURES.fits(image):
             yield unfit_picture(position)
 
 

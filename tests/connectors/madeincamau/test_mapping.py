@@ -11,7 +11,7 @@ from connectors.contract import Policy
 from connectors.madeincamau import CONNECTOR
 from connectors.madeincamau.mapping import CATEGORY, CONTENT, body
 from models.catalogue import Certificate, Money
-from models.listing import FACETS, Unlistable
+from models.listing import FACETS, Listing, Unlistable
 from models.value import replace
 from tests.connectors.madeincamau.shop import JPEG, image_of, item_of, listing_of
 
@@ -94,6 +94,13 @@ def test_every_problem_of_an_item_is_named_at_once():
         ("out-of-range", "stock"),
         ("missing", "images"),
     }
+
+
+def test_a_picture_that_comes_twice_is_sent_once() -> None:
+    verdict = CONNECTOR.project(item_of(images=(image_of(JPEG), image_of(JPEG))), Policy())
+
+    assert isinstance(verdict, Listing)
+    assert len(verdict.facets["images"]) == 1
 
 
 @pytest.mark.parametrize("flaw", [{"media_type": "image/webp"}, {"size": 2 * 1024 * 1024 + 1}])
