@@ -107,7 +107,10 @@ def results_missing(shop: Shop) -> None:
 
     results = with_changed_rows(shop, one_bad_of_three(shop), without)
     by_key(shop, results)
-    expect(results["KIT-3"].outcome not in (Outcome.ACKNOWLEDGED, Outcome.REJECTED), DOUBTED, said(results["KIT-3"]))
+    silent = results["KIT-3"]
+    expect(silent.outcome not in (Outcome.ACKNOWLEDGED, Outcome.REJECTED), DOUBTED, said(silent))
+    made = silent.outcome is Outcome.DEFERRED and shop.shown("KIT-3")
+    expect(not made, Text("không phải “chưa gửi”: tin đã có", "not “surely not applied”: it is there"), said(silent))
 
 
 @scenario("Kết quả lặp hai lần: không sinh hai kết quả", "Doubled results are still one result for each item", batching)

@@ -30,7 +30,11 @@ from models.outcome import Outcome, Result
 from models.text import Text
 from models.value import replace
 
-PICTURE = b"\x89PNG\r\n\x1a\n" + b"conformance kit"
+SHOTS = tuple(b"\x89PNG\r\n\x1a\n" + b"conformance kit" + extra for extra in (b"", b" 2", b" 3"))
+PICTURES = {sha256(shot).hexdigest(): shot for shot in SHOTS}
+IMAGES = tuple(
+    Image(sha256=sha, media_type="image/png", width=1600, height=1600, size=len(shot)) for sha, shot in PICTURES.items()
+)
 DONG, ABROAD = Decimal(643_217), Decimal("24.50")
 POLLS, POLL_SECONDS = 12, 5.0
 REQUESTS_MOST = 1_000  # of one scenario: a client that never ends is stopped
@@ -113,13 +117,13 @@ class FarClock:
 
 
 class Shelf:
-    """One picture, and what the marketplace calls it."""
+    """Some pictures, and what the marketplace calls them."""
 
     def __init__(self) -> None:
         self._ids: dict[str, str] = {}
 
     def read(self, sha256: str) -> bytes:
-        return PICTURE
+        return PICTURES[sha256]
 
     def remote_id(self, sha256: str) -> str | None:
         return self._ids.get(sha256) or None
@@ -254,8 +258,23 @@ class Shop:
 
     def item(self, sku: str = "KIT-1", **changed: Any) -> Item:
         currency = self.connector.currencies[0]
-        price = Money(amount=DONG if currency == "VND" else ABROAD, currency=currency)
-        return replace(replace(SHRIMP, price=price), sku=sku, **changed)
+        return replace(replace(SHRIMP, price=self.priced(DONG if currency == "VND" else ABROAD)), sku=sku, **changed)
+
+    def priced(self, amount: Decimal | int) -> Money:
+        return Money(amount=Decimal(amount), currency=self.connector.currencies[0])
+
+    def dearer(self) -> Money:
+        """Than the sample item, by less than any marketplace may find odd."""
+        price = self.item().price
+        return replace(price, amount=price.amount + (1_000 if price.currency == "VND" else 1))
+
+    def reworded(self) -> dict[str, Any]:
+        """Another description, in both languages."""
+        return {"description": "Tôm đất phơi ba ngày nắng.", "english": replace(ENGLISH, description="Dried for days.")}
+
+    def listable(self, sku: str = "KIT-1", **changed: Any) -> Listing | None:
+        listing = self.connector.project(self.item(sku, **changed), self.policy)
+        return listing if isinstance(listing, Listing) else None
 
     def listing(self, sku: str = "KIT-1", **changed: Any) -> Listing:
         listing = self.connector.project(self.item(sku, **changed), self.policy)
@@ -283,11 +302,14 @@ class Shop:
 
     def unacceptable(self, sku: str = "KIT-BAD") -> Change:
         """A create that the marketplace refuses: its prices are below nothing, unless the simulator names others."""
-        listing = self.listing(sku)
+        return self.change(Kind.CREATE, self.spoiled(self.listing(sku))[0])
+
+    def spoiled(self, listing: Listing) -> tuple[Listing, list[str]]:
+        """The same as the marketplace refuses it, and which facets it refuses."""
         declared: Facets = getattr(self.simulator, "refused_facets", {})
         wrong = {name: listing.facets[name] | value for name, value in declared.items()}
-        facets = listing.facets | (wrong or {"price": negative(listing.facets["price"])})
-        return self.change(Kind.CREATE, replace(listing, facets=facets))
+        wrong = wrong or {"price": negative(listing.facets["price"])}
+        return replace(listing, facets=listing.facets | wrong), list(wrong)
 
     # --- what becomes of it -------------------------------------------------------------------------------------------
 
@@ -396,6 +418,13 @@ def negative(value: Any) -> Any:
     return -value if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+ENGLISH = English(
+    name="Dried shrimp from Rach Goc",
+    description="Sun-dried shrimp, fragrant and sweet.",
+    ingredients="Shrimp, salt",
+    storage="Keep in a cool, dry place",
+    usage="Ready to eat, or for soup",
+)
 SHRIMP = Item(
     sku="KIT-1",
     group="KIT",
@@ -420,14 +449,6 @@ SHRIMP = Item(
     warnings="",
     origin="Cà Mau",
     marks="",
-    images=(
-        Image(sha256=sha256(PICTURE).hexdigest(), media_type="image/png", width=1600, height=1600, size=len(PICTURE)),
-    ),
-    english=English(
-        name="Dried shrimp from Rach Goc",
-        description="Sun-dried shrimp, fragrant and sweet.",
-        ingredients="Shrimp, salt",
-        storage="Keep in a cool, dry place",
-        usage="Ready to eat, or for soup",
-    ),
+    images=IMAGES[:1],
+    english=ENGLISH,
 )

@@ -102,6 +102,16 @@ def every_page(shop: Shop) -> None:
     expect(found == keys, Text(f"{len(keys)} tin, mỗi tin một lần", f"{len(keys)} listings, each once"), len(found))
 
 
+@scenario("Đọc toàn bộ và đọc từng mã thấy như nhau", "Everything shows each listing as fetch does")
+def every_page_as_fetched(shop: Shop) -> None:
+    shop.make("KIT-1", stock=7)
+    shop.make("KIT-2")
+
+    one_by_one = {r.key: (r.remote_id, r.status, r.facets) for r in shop.client.fetch(["KIT-1", "KIT-2"])}
+    together = {r.key: (r.remote_id, r.status, r.facets) for page in shop.client.everything() for r in page}
+    expect(together == one_by_one, Text(f"như fetch: {one_by_one}", f"what fetch reads: {one_by_one}"), together)
+
+
 @scenario(
     "Trang lặp lại mãi: báo lỗi, không dừng nửa chừng", "A page that repeats is an error, neither an end nor endless"
 )

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from connectors.conformance import answering, reading, tokens, writing
+from connectors.conformance import answering, changing, reading, tokens, writing
 from connectors.conformance.bench import Failed, Inapplicable, Shop
 from connectors.conformance.scenario import Scenario
 from connectors.contract import Connector
 from models.text import Text
 
 Status = Literal["passed", "failed", "not-applicable"]
-MODULES = (writing, answering, reading, tokens)
+MODULES = (writing, changing, answering, reading, tokens)
 SCENARIOS: tuple[Scenario, ...] = tuple(
     value for module in MODULES for value in vars(module).values() if isinstance(value, Scenario)
 )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import httpx
+from typing import Any
 
-from connectors.conformance.bench import Shop, expect
+import httpx
+from pydantic import SecretStr
+
+from connectors.conformance.bench import Shop, expect, said
 from connectors.conformance.scenario import both, rotating, scenario, simulating
 from connectors.conformance.writing import all_taken, one_each
+from connectors.errors import AuthorisationFailed, ConnectorError, Misconfigured
 from connectors.tokens import InMemory, TokenPair
+from models.outcome import Outcome
 from models.text import Text
 
 KEYS = ("KIT-1", "KIT-2", "KIT-3")
@@ -37,6 +42,32 @@ def token_ends_in_mid_batch(shop: Shop) -> None:
     all_taken(shop.carry_out(shop.create(*KEYS)))
     one_each(shop, *KEYS)
     expect(shop.live() == ["KIT-0", *KEYS], Text("cả lô đang bán", "the whole batch live"), shop.live())
+
+
+def mistyped(credentials: Any) -> Any:
+    """With every secret as someone may enter it."""
+    secrets = {name: value for name, value in credentials if isinstance(value, SecretStr)}
+    return credentials.model_copy(update={n: SecretStr(v.get_secret_value()[::-1]) for n, v in secrets.items()})
+
+
+@scenario(
+    "Sai khóa đăng nhập: dừng cả tài khoản, không từ chối mặt hàng nào",
+    "Wrong credentials stop the account, and reject no item",
+)
+def wrong_credentials(shop: Shop) -> None:
+    wrong = mistyped(shop.credentials)
+    shop.client = shop.open(credentials=wrong, tokens=InMemory())
+    result = shop.push(shop.create("KIT-1"))["KIT-1"]
+    unsent = Text("mặt hàng được hoãn lại", "the item to be deferred")
+    expect(result.outcome is Outcome.DEFERRED, unsent, said(result))
+    try:
+        found: object = shop.open(credentials=wrong, tokens=InMemory()).check()
+    except ConnectorError as error:
+        found = error
+    stops = Text(
+        "check báo AuthorisationFailed hoặc Misconfigured", "check to raise AuthorisationFailed or Misconfigured"
+    )
+    expect(isinstance(found, AuthorisationFailed | Misconfigured), stops, type(found).__name__)
 
 
 class Watched(InMemory):

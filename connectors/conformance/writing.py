@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -170,6 +170,9 @@ def accepted_then_rejected(shop: Shop) -> None:
 
     refused = Text("bị từ chối, có lý do", "a rejection with a problem")
     expect(last.outcome is Outcome.REJECTED and last.problem, refused, said(last))
+    words = [text for text in texts(shop.wire.seen) if " " in text and text not in set(texts(change.listing))]
+    told = Text("lời của người duyệt", f"the reviewer's own words, one of {words}")
+    expect(any(text in said(last) for text in words), told, said(last))
     expect(shop.live() == [], Text("không tin nào đang bán", "nothing live"), shop.live())
 
 
@@ -275,6 +278,16 @@ def composed_and_decomposed(shop: Shop) -> None:
     told = decomposed(found)
     expect(not told, Text("mọi chữ trên sàn ở dạng NFC", "every text there in NFC"), told)
     expect(key in shop.read(key), Text("đọc lại được bằng chính khóa đó", "to be read back by that key"), "nothing")
+
+
+def texts(data: Any) -> Iterator[str]:
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, dict):
+        yield from texts(list(data.values()))
+    elif isinstance(data, list):
+        for value in data:
+            yield from texts(value)
 
 
 def decomposed(value: Any) -> list[str]:

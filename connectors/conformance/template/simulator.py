@@ -14,6 +14,7 @@ from models.clock import Clock
 
 FACETS = ("content", "price", "stock", "images")
 TEXTS = ("name", "brand", "description", "pack")
+MOST_NAME, MOST_PRICE, MOST_PICTURES = 120, 10**9, 5
 
 
 class Refusal(Exception):
@@ -98,18 +99,20 @@ def faults(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for field in body.keys() - {*FACETS, "status"}:
         yield field, "Mục không có trong tài liệu"
     content, price, stock = body.get("content"), body.get("price"), body.get("stock")
-    if content is not None and (set(content) != set(TEXTS) or not content["name"]):
-        yield "name", "Thiếu tên hoặc mục khác"
+    if content is not None and (set(content) != set(TEXTS) or not 1 <= len(content["name"]) <= MOST_NAME):
+        yield "name", f"Thiếu mục, hoặc tên không từ 1 đến {MOST_NAME} ký tự"
     if content is not None and not all(unicodedata.is_normalized("NFC", text) for text in content.values()):
         yield "name", "Chữ phải ở dạng NFC"
     if price is not None and not all(_is_price(value) for value in (price["price"], price["list_price"] or 1)):
-        yield "price", "Giá phải là số đồng nguyên, từ 1"
+        yield "price", f"Giá phải là số đồng nguyên, từ 1 đến {MOST_PRICE}"
     if stock is not None and not (type(stock["stock"]) is int and stock["stock"] >= 0):
         yield "stock", "Tồn kho phải là số nguyên, từ 0"
+    if len(body.get("images", [])) > MOST_PICTURES:
+        yield "images", f"Tối đa {MOST_PICTURES} ảnh"
 
 
 def _is_price(value: Any) -> bool:
-    return type(value) is int and value >= 1
+    return type(value) is int and 1 <= value <= MOST_PRICE
 
 
 def _shown(product: dict[str, Any]) -> dict[str, Any]:

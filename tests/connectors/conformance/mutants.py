@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as with_parts
+from html import escape
 from itertools import count
 from typing import Any
 
@@ -17,8 +18,9 @@ from connectors.conformance.scenario import Scenario
 from connectors.conformance.suite import SCENARIOS, Verdict, judge
 from connectors.conformance.template import CONNECTOR as TEMPLATE
 from connectors.conformance.template import simulator
+from connectors.conformance.template.mapping import _facets
 from connectors.contract import Client, Connector, Seller
-from connectors.errors import ConnectorError, Refused, Throttled, Unanswered, problem_of
+from connectors.errors import AuthorisationFailed, Conflict, ConnectorError, Refused, Throttled, Unanswered, problem_of
 from connectors.facebook import CONNECTOR as FACEBOOK
 from connectors.madeincamau import CONNECTOR as MADEINCAMAU
 from connectors.postmart import CONNECTOR as POSTMART
@@ -27,7 +29,7 @@ from connectors.transport import Session
 from connectors.voso import CONNECTOR as VOSO
 from connectors.voso.auth import VosoAuth
 from models.change import Change, Kind
-from models.listing import FACETS, Remote
+from models.listing import FACETS, Listing, Remote
 from models.outcome import Outcome, Result
 from models.value import replace
 from tests.connectors.conformance.rotating import CONNECTOR as ROTATING
@@ -122,6 +124,38 @@ class SendsMore(Sending):
         return replace(emptied, facets=(*change.facets, "content"))
 
 
+class DropsPrices(Sending):
+    def sent(self, change):
+        return replace(change, facets=tuple(f for f in change.facets if f != "price"))
+
+
+class TakesZeroForNothing(Sending):
+    def sent(self, change):
+        known = tuple(f for f in change.facets if f != "stock" or change.listing["stock"]["stock"])
+        return replace(change, facets=known)
+
+
+class SendsOnePicture(Sending):
+    def sent(self, change):
+        return facet(change, "images", change.listing["images"][:1]) if change.listing else change
+
+
+class TurnsPicturesRound(Sending):
+    def sent(self, change):
+        return facet(change, "images", change.listing["images"][::-1]) if change.listing else change
+
+
+class RelistsAsItWas(Sending):
+    def sent(self, change):
+        return replace(change, facets=()) if change.kind is Kind.RELIST else change
+
+
+class Escapes(Sending):
+    def sent(self, change):
+        content = change.listing.get("content")
+        return change if content is None else facet(change, "content", {k: escape(v) for k, v in content.items()})
+
+
 class TakesAll(Sound):
     def preview(self, listing):
         return None
@@ -156,6 +190,40 @@ class DoesNotWait(Sound):
 
 def acknowledged(result: Result, wrongly: Outcome) -> Result:
     return replace(result, outcome=Outcome.ACKNOWLEDGED) if result.outcome is wrongly else result
+
+
+class TakesConflictForSuccess(Sound):
+    def push(self, changes):
+        try:
+            return self._inner.push(changes)
+        except Conflict:
+            return [Result(key=change.key, outcome=Outcome.ACKNOWLEDGED) for change in changes]
+
+
+class LosesTheReason(Sound):
+    def poll(self, pending):
+        told = self._inner.poll(pending)
+        return [replace(r, problem=problem_of(Refused("review"))) if r.problem else r for r in told]
+
+
+class TakesGoneForDone(Sound):
+    def poll(self, pending):
+        return [acknowledged(r, Outcome.UNKNOWN) for r in self._inner.poll(pending)]
+
+
+class LooksAtTheFirst(Sound):
+    def push(self, changes):
+        """Sends what is of the kind of the first one."""
+        alike = [change for change in changes if change.kind is changes[0].kind]
+        rest = [Result(key=change.key, outcome=Outcome.ACKNOWLEDGED) for change in changes if change not in alike]
+        return self._inner.push(alike) + rest
+
+
+class LeavesWhatIsThere(Sound):
+    def push(self, changes):
+        if changes[0].kind is Kind.CREATE and changes[0].remote_id:
+            return [Result(key=change.key, outcome=Outcome.ACKNOWLEDGED) for change in changes]
+        return self._inner.push(changes)
 
 
 class RejectsTheWholeBatch(Sound):
@@ -268,6 +336,17 @@ class ReadsWhatItSent(Sound):
         return [replace(remote, facets=self._sent[remote.key]) for remote in self._inner.fetch(keys)]
 
 
+class ReadsHiddenAsLive(Sound):
+    def fetch(self, keys):
+        return [replace(remote, status="live") for remote in self._inner.fetch(keys)]
+
+
+class ListsWithoutStock(Sound):
+    def everything(self):
+        for page in self._inner.everything():
+            yield [replace(remote, facets=remote.facets | {"stock": {"stock": 0}}) for remote in page]
+
+
 class ShowsOneOfTwo(Sound):
     def fetch(self, keys):
         return list({remote.key: remote for remote in self._inner.fetch(keys)}.values())
@@ -314,6 +393,12 @@ class TakesSilenceForSuccess(PostmartClient):
         return [acknowledged(result, Outcome.UNKNOWN) for result in super()._settled(keys, lines)]
 
 
+class TakesSilenceForUnsent(PostmartClient):
+    def _settled(self, keys, lines):
+        unsure = super()._settled(keys, lines)
+        return [replace(r, outcome=Outcome.DEFERRED) if r.outcome is Outcome.UNKNOWN else r for r in unsure]
+
+
 class OneForEachLine(PostmartClient):
     def _settled(self, keys, lines):
         return [self._result(line.external_id, line) for line in lines]
@@ -334,6 +419,10 @@ def never_twice_the_same() -> Callable[..., Any]:
         return TEMPLATE.project(replace(item, brand=f"{item.brand} {next(numbers)}"), policy)
 
     return project
+
+
+def letting_all_through(item, policy):
+    return Listing(key=item.sku, facets=_facets(item))
 
 
 class Paceless(simulator.Simulator):
@@ -380,6 +469,11 @@ def refusing_throttles(response, data):
     return Refused(error.code) if isinstance(error, Throttled) else error
 
 
+def refusing_logins(response, data):
+    error = TEMPLATE.classify(response, data)
+    return Refused(error.code) if isinstance(error, AuthorisationFailed) else error
+
+
 def keeping_to_itself(response, data):
     error = TEMPLATE.classify(response, data)
     if isinstance(error, ConnectorError):
@@ -399,6 +493,7 @@ CLIENTS: list[tuple[str, type[Sound], Connector]] = [
     ("time-out-after-commit", RepeatsBlindly, VOSO),
     ("lost-update", TakesDoubtForUnsent, MADEINCAMAU),
     ("accepted-then-rejected", TakesRefusalForSuccess, VOSO),
+    ("accepted-then-rejected", LosesTheReason, VOSO),
     ("accepted-never-finished", DoesNotWait, POSTMART),
     ("delist-of-what-is-gone", RefusesTheGone, TEMPLATE),
     ("relist", DoesNotRelist, TEMPLATE),
@@ -407,6 +502,19 @@ CLIENTS: list[tuple[str, type[Sound], Connector]] = [
     ("null-absent-and-empty", LeavesOutNothings, VOSO),
     ("composed-and-decomposed", Decomposes, TEMPLATE),
     ("whole-dong", Rounds, TEMPLATE),
+    ("one-facet-at-a-time", DropsPrices, TEMPLATE),
+    ("sold-out", TakesZeroForNothing, TEMPLATE),
+    ("pictures-in-order", SendsOnePicture, TEMPLATE),
+    ("pictures-in-order", TurnsPicturesRound, TEMPLATE),
+    ("relist-with-changes", RelistsAsItWas, TEMPLATE),
+    ("hidden-is-read-as-hidden", ReadsHiddenAsLive, TEMPLATE),
+    ("delist-without-an-answer", TakesDoubtForSuccess, TEMPLATE),
+    ("refused-update", TakesRefusalForSuccess, TEMPLATE),
+    ("mixed-batch", LooksAtTheFirst, POSTMART),
+    ("create-of-what-is-there", LeavesWhatIsThere, VOSO),
+    ("update-of-what-is-gone", TakesConflictForSuccess, TEMPLATE),
+    ("gone-while-under-way", TakesGoneForDone, VOSO),
+    ("let-through-is-taken", Escapes, TEMPLATE),
     ("preview-keeps-nothing", TakesAll, AMAZON),
     ("preview-keeps-nothing", KeepsWhatItWasAsked, AMAZON),
     ("html-instead-of-json", TakesErrorsForNothing, TEMPLATE),
@@ -418,6 +526,7 @@ CLIENTS: list[tuple[str, type[Sound], Connector]] = [
     ("reads-are-fresh", Remembers, TEMPLATE),
     ("description-rewritten", ReadsWhatItSent, TEMPLATE),
     ("every-page", ReadsOnePage, TEMPLATE),
+    ("every-page-as-fetched", ListsWithoutStock, TEMPLATE),
     ("repeated-page", EndsQuietly, TEMPLATE),
     ("repeated-page", NeverEnds, TEMPLATE),
     ("schema-change", TakesErrorsForNothing, TEMPLATE),
@@ -427,6 +536,8 @@ PARTS: list[tuple[str, str, Connector]] = [
     ("mapping-repeats", "NeverTwiceTheSame", with_parts(TEMPLATE, project=never_twice_the_same())),
     ("whole-simulator", "Paceless", with_parts(TEMPLATE, simulator="tests.connectors.conformance.mutants.Paceless")),
     ("results-shuffled", "ByPosition", with_parts(POSTMART, client=ByPosition)),
+    ("let-through-is-taken", "LettingAllThrough", with_parts(TEMPLATE, project=letting_all_through)),
+    ("results-missing", "TakesSilenceForUnsent", with_parts(POSTMART, client=TakesSilenceForUnsent)),
     ("results-missing", "TakesSilenceForSuccess", with_parts(POSTMART, client=TakesSilenceForSuccess)),
     ("results-doubled", "OneForEachLine", with_parts(POSTMART, client=OneForEachLine)),
     ("results-extra", "OneForEachName", with_parts(POSTMART, client=OneForEachName)),
@@ -436,6 +547,7 @@ PARTS: list[tuple[str, str, Connector]] = [
     ("throttled-with-nothing", "GivesUp", with_parts(TEMPLATE, auth=GivesUp)),
     ("quota-spent", "RefusingThrottles", with_parts(FACEBOOK, classify=refusing_throttles)),
     ("unknown-error-code", "KeepingToItself", with_parts(TEMPLATE, classify=keeping_to_itself)),
+    ("wrong-credentials", "RefusingLogins", with_parts(TEMPLATE, classify=refusing_logins)),
     ("token-ends-in-mid-batch", "LogsInOnce", with_parts(VOSO, auth=LogsInOnce)),
     ("refresh-raced", "KeepsAfterUse", with_parts(ROTATING, auth=KeepsAfterUse)),
     ("refresh-raced", "NeverLooksAgain", with_parts(ROTATING, auth=NeverLooksAgain)),
