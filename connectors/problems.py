@@ -112,18 +112,19 @@ def forbidden(field: str, found: str, title: str) -> Problem:
     return amiss("forbidden", field, f"chứa ký tự {title} không nhận: {found}", f"holds what is refused: {found}")
 
 
-def whole_dong(price: Money, most: int) -> bool:
-    return price.currency == "VND" and price.amount == int(price.amount) and 1 <= price.amount <= most
+def whole_dong(price: Money, most: int, least: int = 1) -> bool:
+    return price.currency == "VND" and price.amount == int(price.amount) and least <= price.amount <= most
 
 
 def unsellable(
-    item: Item, most_price: int, most_stock: int | None = None, *, code: str = "out-of-range"
+    item: Item, most_price: int, most_stock: int | None = None, *, least_price: int = 1, code: str = "out-of-range"
 ) -> Iterator[Problem]:
-    """Prices that are not 1 to `most_price` whole đồng, and a stock beyond its bounds."""
+    """Prices that are not `least_price` to `most_price` whole đồng, and a stock beyond its bounds."""
     for field, price in (("price", item.price), ("list_price", item.list_price)):
-        if price and not whole_dong(price, most_price):
-            most = number(most_price)
-            yield amiss(code, field, f"phải là số đồng nguyên từ 1 đến {most}", f"must be 1 to {most} whole đồng")
+        if price and not whole_dong(price, most_price, least_price):
+            least, most = number(least_price), number(most_price)
+            vi, en = f"phải là số đồng nguyên từ {least} đến {most}", f"must be {least} to {most} whole đồng"
+            yield amiss(code, field, vi, en)
     yield from _ill_stocked(item.stock, most_stock, code)
 
 

@@ -117,6 +117,14 @@ def test_a_stock_may_have_no_upper_bound() -> None:
     assert list(unsellable(item, 100)) == []
 
 
+def test_a_price_below_the_least_is_told_with_both_bounds() -> None:
+    (problem,) = unsellable(replace(SHRIMP, price=Money(amount=Decimal(999))), 2_000_000, least_price=1_000)
+
+    assert problem.field == "price"
+    assert problem.message.vi == "Mục giá bán phải là số đồng nguyên từ 1.000 đến 2.000.000."
+    assert list(unsellable(replace(SHRIMP, price=Money(amount=Decimal(1_000))), 2_000_000, least_price=1_000)) == []
+
+
 @pytest.mark.parametrize(
     ("changes", "fits"),
     [
