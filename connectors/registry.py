@@ -17,6 +17,14 @@ class UnknownMarketplace(LookupError):
     pass
 
 
+class NotAllowed(UnknownMarketplace):
+    """It is installed, and the settings do not name it."""
+
+
+class Misnamed(UnknownMarketplace):
+    """Its entry point has another name than the connector that it declares."""
+
+
 @cache
 def names() -> tuple[str, ...]:
     """Our own connectors: every folder beside this file that declares one."""
@@ -31,6 +39,11 @@ def foreign() -> list[EntryPoint]:
     return sorted(entry_points(group=GROUP), key=lambda e: e.name)
 
 
+def usable(allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """Ours, and those of installed packages that the settings allow by name."""
+    return (*names(), *(e.name for e in foreign() if e.name in allowed and e.name not in names()))
+
+
 @cache
 def connector(name: str, allowed: tuple[str, ...] = ()) -> Connector:
     """The connector of that name; a foreign one only where the settings allow it by name."""
@@ -38,5 +51,14 @@ def connector(name: str, allowed: tuple[str, ...] = ()) -> Connector:
         return import_module(f"connectors.{name}").CONNECTOR  # type: ignore[no-any-return]  # a module's attribute
     for entry in foreign():
         if entry.name == name and name in allowed:
-            return entry.load()  # type: ignore[no-any-return]  # the package's own declaration
+            return _loaded(entry)
+        if entry.name == name:
+            raise NotAllowed(name)
     raise UnknownMarketplace(name)
+
+
+def _loaded(entry: EntryPoint) -> Connector:
+    found: Connector = entry.load()
+    if found.name != entry.name:
+        raise Misnamed(entry.name)
+    return found

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, delete, select, update
 
 from connectors.contract import Connector, Policy
 from connectors.gate import LOOPBACK
-from connectors.registry import UnknownMarketplace, connector, names
+from connectors.registry import UnknownMarketplace, connector, usable
 from connectors.simulator import Sandbox, SandboxTransport
 from flows.safe import Safe
 from flows.settings import Settings
@@ -50,12 +50,16 @@ def sandbox_of(settings: Settings, name: str) -> Sandbox:
 
 
 def accounts(settings: Settings, database: Engine) -> list[Account]:
-    """Every account that runs: a marketplace's sandbox account steps back as soon as a real one is there."""
+    """Every account that runs.
+
+    A marketplace's sandbox account steps back as soon as a real one is there, or its package is no longer allowed.
+    """
     with reading(database) as db:
         rows = db.execute(select(ACCOUNT).order_by(ACCOUNT.c.name)).fetchall()
         closed = {r.account: r.ciphertext for r in db.execute(select(CREDENTIAL))}
     shops = {row.marketplace for row in rows if not _simulated(row)}
-    running = [row for row in rows if not (_simulated(row) and row.marketplace in shops)]
+    ready = set(usable(settings.allowed)) - shops
+    running = [row for row in rows if not _simulated(row) or row.marketplace in ready]
     return [_account(settings, database, row, closed.get(row.name)) for row in running]
 
 
@@ -63,12 +67,12 @@ def ensure_sandboxes(settings: Settings, database: Engine, clock: Clock) -> None
     """One sandbox account for each connector that has no account yet, named like its marketplace."""
     with reading(database) as db:
         there = {row.marketplace for row in db.execute(select(ACCOUNT.c.marketplace))}
-    missing = [name for name in names() if name not in there]
+    missing = [name for name in usable(settings.allowed) if name not in there]
     if not missing:
         return
     with writing(database, "sandbox-accounts") as db:
         for name in missing:
-            found = connector(name)
+            found = connector(name, settings.allowed)
             _insert(db, found, name, clock, sandbox=True, mode="api", base_url="", policy=_made_up(found))
 
 
@@ -107,7 +111,9 @@ def add(
         return AccountRow(**db.execute(select(ACCOUNT).where(ACCOUNT.c.name == name)).one()._mapping)
 
 
-def settle_rate(database: Engine, clock: Clock, name: str, currency: str, rate: Decimal, *, sure: bool) -> Policy:
+def settle_rate(
+    settings: Settings, database: Engine, clock: Clock, name: str, currency: str, rate: Decimal, *, sure: bool
+) -> Policy:
     """What one unit of the account's currency is worth; every price of it is looked at again.
 
     Raises AccountRefused for a rate far from the last one, or from what is usual, unless someone is `sure`.
@@ -115,7 +121,7 @@ def settle_rate(database: Engine, clock: Clock, name: str, currency: str, rate: 
     mine = ACCOUNT.c.name == name
     with writing(database, "account-rate") as db:
         row = db.execute(select(ACCOUNT.c.policy, ACCOUNT.c.marketplace).where(mine)).one()
-        found, policy = connector(row.marketplace), msgspec.convert(row.policy, Policy)
+        found, policy = connector(row.marketplace, settings.allowed), msgspec.convert(row.policy, Policy)
         if currency not in found.currencies or currency == "VND":
             raise AccountRefused(OTHER_CURRENCY.fill(title=found.title), _one_of(found.currencies))
         usual = policy.rate if policy.rate and policy.currency == currency else SAMPLE_RATES.get(currency)

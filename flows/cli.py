@@ -25,7 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from connectors.contract import Connector, Seller
 from connectors.problems import label
-from connectors.registry import connector, foreign, names
+from connectors.registry import connector, foreign, names, usable
 from connectors.simulator import Fault
 from flows import accounts as shops
 from flows import care, views
@@ -711,7 +711,7 @@ def accounts_rate(
     database, worth = open_home(voice.settings), _worth(rate)
     if name not in [a.name for a in shops.accounts(voice.settings, database)]:
         raise UnknownAccount(name)
-    policy = shops.settle_rate(database, CLOCK, name, currency.upper(), worth, sure=sure)
+    policy = shops.settle_rate(voice.settings, database, CLOCK, name, currency.upper(), worth, sure=sure)
     told = f"{name}: 1 {policy.currency} = {money(worth)}"
     document = {"account": name, "currency": policy.currency, "rate": str(worth)}
     voice.answer(document, lambda: voice.screen.say(Text(told, told)))
@@ -775,10 +775,10 @@ def connectors_new(voice: Voice, name: Annotated[str, typer.Argument(help="Tên 
 
 @command
 def connectors(voice: Voice) -> int:
-    rows = [_described(connector(name)) for name in names()]
+    ready = usable(voice.settings.allowed)
+    rows = [_described(connector(name, voice.settings.allowed)) for name in ready]
     rows += [
-        {"name": e.name, "title": e.value, "foreign": True, "allowed": e.name in voice.settings.allowed}
-        for e in foreign()
+        {"name": e.name, "title": e.value, "foreign": True, "allowed": False} for e in foreign() if e.name not in ready
     ]
     heads = Text("Sàn", "name"), Text("Tên đầy đủ", "title"), Text("Lớp an toàn", "safety"), Text("Khả năng", "can")
     cells = [(r["name"], r["title"], r.get("safety", "?"), ", ".join(r.get("can", []))) for r in rows]
@@ -797,7 +797,8 @@ def _described(found: Connector) -> dict[str, Any]:
         "live_note": found.live_note,
         "capabilities": capabilities,
         "can": [name for name, value in capabilities.items() if value is True],
-        "foreign": False,
+        "foreign": found.name not in names(),
+        "allowed": True,
     }
 
 
@@ -842,7 +843,7 @@ def sandbox_reset(
 ) -> int:
     """Làm trống sàn mô phỏng; lần chạy sau đăng lại từ đầu. / Empty the sandbox and begin anew."""
     database = open_home(voice.settings)
-    chosen = marketplace or list(names())
+    chosen = marketplace or list(usable(voice.settings.allowed))
     begun = [a for name in chosen for a in care.reset_sandbox(voice.settings, database, name, CLOCK)]
     done = ", ".join(begun)
     voice.answer(
@@ -881,7 +882,7 @@ def sandbox_serve(voice: Voice, port: Annotated[int, typer.Option("--port", min=
 
     from connectors.server import application
 
-    sandboxes = {name: shops.sandbox_of(voice.settings, name) for name in names()}
+    sandboxes = {name: shops.sandbox_of(voice.settings, name) for name in usable(voice.settings.allowed)}
     voice.screen.say(
         Text(f"Xem hàng: http://127.0.0.1:{port}/  (Ctrl-C để dừng)", f"Look: http://127.0.0.1:{port}/  (Ctrl-C ends)")
     )

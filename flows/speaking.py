@@ -19,7 +19,7 @@ from rich.console import Console
 from sqlalchemy.exc import DatabaseError
 
 from connectors.errors import SENTENCES, ConnectorError, Interrupted, problem_of
-from connectors.registry import UnknownMarketplace
+from connectors.registry import Misnamed, NotAllowed, UnknownMarketplace
 from flows.accounts import AccountRefused
 from flows.screens import Screen
 from flows.settings import Settings
@@ -260,6 +260,23 @@ UNKNOWN: dict[type[Exception], tuple[Text, Text]] = {
     ),
     UnknownMarketplace: (
         Text("Không có sàn “{name}”.", "There is no marketplace “{name}”."),
-        Text("Xem “caybeo connectors”.", "See “caybeo connectors”."),
+        Text(
+            "Xem “caybeo connectors”; bộ nối của gói ngoài phải được cài vào chính môi trường này.",
+            "See “caybeo connectors”; a package with a connector must be installed in this very environment.",
+        ),
+    ),
+    Misnamed: (
+        Text("Điểm nối “{name}” khai báo bộ nối mang tên khác.", "“{name}” declares a connector of another name."),
+        Text(
+            "Trong gói đó, đặt tên ở caybeo.connectors giống tên của CONNECTOR.",
+            "In its package, give it the same name under caybeo.connectors as in CONNECTOR.",
+        ),
+    ),
+    NotAllowed: (
+        Text("Bộ nối “{name}” đã cài nhưng chưa được phép chạy.", "The connector “{name}” is installed, not allowed."),
+        Text(
+            "Nếu tin gói đó: thêm tên này vào biến CAYBEO_CONNECTORS (nhiều tên cách nhau bằng dấu phẩy).",
+            "If you trust its package, add the name to CAYBEO_CONNECTORS (several are separated by commas).",
+        ),
     ),
 }

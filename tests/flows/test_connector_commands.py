@@ -29,7 +29,11 @@ def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thung-connector\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(f"[{GROUP}]\nthung = thung_connector:CONNECTOR\n")
     (tmp_path / "thung_connector.py").write_text(
-        "from tests.connectors.conformance.mutants import MUTANTS\nCONNECTOR = MUTANTS[0].connector\n"
+        "from dataclasses import replace\n"
+        "from connectors.conformance.template import simulator\n"
+        "from tests.connectors.conformance.mutants import MUTANTS\n"
+        "class Simulator(simulator.Simulator):\n    name = 'thung'\n"
+        "CONNECTOR = replace(MUTANTS[0].connector, name='thung', simulator='thung_connector.Simulator')\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     connector.cache_clear()
@@ -79,10 +83,38 @@ def test_a_foreign_connector_that_fails_says_what_was_found_and_exits_1(foreign,
 
 
 def test_one_that_nobody_allowed_is_not_even_imported(foreign) -> None:
-    code, _, _ = caybeo("check", foreign)
+    code, out, err = caybeo("check", foreign, "--lang", "en")
 
     assert code == USAGE
+    assert "add the name to CAYBEO_CONNECTORS" in out + err
     assert "thung_connector" not in sys.modules
+
+
+def test_one_of_another_name_than_its_entry_point_is_refused(foreign, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("CAYBEO_CONNECTORS", foreign)
+    (tmp_path / "thung_connector.py").write_text("from connectors.conformance.template import CONNECTOR\n")
+
+    code, out, err = caybeo("check", foreign, "--lang", "en")
+
+    assert code == USAGE
+    assert "declares a connector of another name" in out + err
+
+
+def test_an_allowed_one_is_described_and_has_a_sandbox_account_while_it_is_allowed(foreign, monkeypatch) -> None:
+    monkeypatch.setenv("CAYBEO_CONNECTORS", foreign)
+    _, out, _ = caybeo("--json")
+    (row,) = [row for row in json.loads(out)["connectors"] if row["foreign"]]
+    assert (row["name"], row["safety"], row["allowed"]) == ("thung", "A", True)
+    assert "thung" in account_names()
+
+    monkeypatch.delenv("CAYBEO_CONNECTORS")
+
+    assert "thung" not in account_names()
+
+
+def account_names() -> set[str]:
+    said = CliRunner().invoke(app, ["accounts", "list", "--json"])
+    return {account["account"] for account in json.loads(said.stdout)["accounts"]}
 
 
 def test_a_name_that_cannot_be_used_is_said_in_both_languages() -> None:
