@@ -206,6 +206,14 @@ class LosesTheReason(Sound):
         return [replace(r, problem=problem_of(Refused("review"))) if r.problem else r for r in told]
 
 
+class TakesConflictForRefusal(Sound):
+    def push(self, changes):
+        try:
+            return self._inner.push(changes)
+        except Conflict as error:
+            return [Result(key=c.key, outcome=Outcome.REJECTED, problem=problem_of(error)) for c in changes]
+
+
 class TakesGoneForDone(Sound):
     def poll(self, pending):
         return [acknowledged(r, Outcome.UNKNOWN) for r in self._inner.poll(pending)]
@@ -513,6 +521,7 @@ CLIENTS: list[tuple[str, type[Sound], Connector]] = [
     ("mixed-batch", LooksAtTheFirst, POSTMART),
     ("create-of-what-is-there", LeavesWhatIsThere, VOSO),
     ("update-of-what-is-gone", TakesConflictForSuccess, TEMPLATE),
+    ("update-of-what-is-gone", TakesConflictForRefusal, TEMPLATE),
     ("gone-while-under-way", TakesGoneForDone, VOSO),
     ("let-through-is-taken", Escapes, TEMPLATE),
     ("preview-keeps-nothing", TakesAll, AMAZON),
