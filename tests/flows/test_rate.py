@@ -51,7 +51,7 @@ def shown(caybeo: Run) -> Any:
 
 def test_a_sandbox_abroad_sells_at_a_sample_rate(abroad: Run) -> None:
     assert shown(abroad) == (2.20, "USD")  # 57,000 at 26,000, rounded up to a cent
-    assert "2,2 USD" in abroad("sandbox", "show", "alibaba").stdout
+    assert "2,20 USD" in abroad("sandbox", "show", "alibaba").stdout
 
 
 @pytest.mark.parametrize("said", ["25000", "25.000", "25 000", "25.000,00"])
