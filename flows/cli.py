@@ -489,12 +489,12 @@ def preview(
 
 def _opinion(context: Context, account: Account, listing: Listing) -> dict[str, Any]:
     """What the marketplace itself says, or why it could not be asked."""
-    problem = None
+    asked, problem = False, None
     with guarded(context, account, context.new_id()) as (run, report):
         if run is not None:
             problem = run.opinion(listing)
-            report.code = PEOPLE if problem else report.code
-    return {"asked": report.code in (DONE, PEOPLE), "opinion": problem, "stopped": report.problems, "code": report.code}
+            asked, report.code = True, PEOPLE if problem else report.code
+    return {"asked": asked, "opinion": problem, "stopped": report.problems, "code": report.code}
 
 
 def _show_preview(voice: Voice, found: dict[str, Any]) -> None:

@@ -528,6 +528,21 @@ def test_what_keeps_amazon_from_answering_is_told(home: Path) -> None:
     assert found.json["stopped"][0]["next_step"]
 
 
+def test_an_account_that_rests_is_not_said_to_take_anything(home: Path) -> None:
+    caybeo("import", str(DATA / "sandbox" / "english.csv"))
+    added = caybeo(
+        "accounts", "add", "nghi", "-m", "amazon", "--base-url", "http://127.0.0.1:1/amazon", "--sandbox",
+        "--mode", "dormant", "--stdin", "--no-check", stdin=json.dumps(_simulator("amazon").credentials),
+    )  # fmt: skip
+
+    found = caybeo("preview", "CM021", "--account", "nghi", "--ask", "--json")
+    told = caybeo("preview", "CM021", "--account", "nghi", "--ask")
+
+    assert (added.code, found.json["listable"], found.json["asked"]) == (DONE, True, False)
+    assert found.json["stopped"][0]["next_step"]
+    assert "sẽ nhận tin này" not in told.out
+
+
 def test_status_counts_what_is_live_and_withheld(home: Path) -> None:
     status = caybeo("status", "--json").json
 
