@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 from hashlib import md5
@@ -53,13 +54,10 @@ def page(sandboxes: Mapping[str, Sandbox], pictures: Pictures) -> str:
 
 def _shelf(shown: Mapping[str, Any], pictures: Pictures) -> str:
     listings = sorted(shown["listings"], key=lambda one: str(one["title"]))
-    states = [one["status"] for one in listings]
-    told = " · ".join(
-        f"{number(states.count(state))} tin {STATES.get(state, state)}" for state in dict.fromkeys(states)
-    )
-    asked = "{read} lần đọc, {write} lần ghi, {refused} lần từ chối".format(
-        **{name: number(count) for name, count in shown["requests"].items()}
-    )
+    states = Counter(str(one["status"]) for one in listings)
+    told = " · ".join(f"{number(count)} tin {STATES.get(state, state)}" for state, count in states.items())
+    read, write, refused = (number(shown["requests"][kind]) for kind in ("read", "write", "refused"))
+    asked = f"{read} lần đọc, {write} lần ghi, {refused} lần từ chối"
     name = escape(shown["marketplace"])
     cards = "\n".join(_card(one, pictures.first(one.get("payload"))) for one in listings)
     return (
