@@ -25,7 +25,7 @@ from connectors.tokens import InMemory
 from connectors.transport import Session
 from models.catalogue import English, Image, Money, Producer
 from models.change import Change, Kind
-from models.listing import FACETS, Facets, Item, Listing, Remote
+from models.listing import FACETS, Facets, Item, Listing, Remote, Unlistable
 from models.outcome import Outcome, Result
 from models.text import Text
 from models.value import replace
@@ -272,12 +272,11 @@ class Shop:
         """Another description, in both languages."""
         return {"description": "Tôm đất phơi ba ngày nắng.", "english": replace(ENGLISH, description="Dried for days.")}
 
-    def listable(self, sku: str = "KIT-1", **changed: Any) -> Listing | None:
-        listing = self.connector.project(self.item(sku, **changed), self.policy)
-        return listing if isinstance(listing, Listing) else None
+    def projected(self, sku: str = "KIT-1", **changed: Any) -> Listing | Unlistable:
+        return self.connector.project(self.item(sku, **changed), self.policy)
 
     def listing(self, sku: str = "KIT-1", **changed: Any) -> Listing:
-        listing = self.connector.project(self.item(sku, **changed), self.policy)
+        listing = self.projected(sku, **changed)
         if isinstance(listing, Listing):
             return listing
         told = "; ".join(f"{p.field}: {p.message.en}" for p in listing.problems)

@@ -8,24 +8,20 @@ from typing import Any
 
 from connectors.conformance.bench import IMAGES, Shop, expect, said
 from connectors.conformance.scenario import batching, both, capable, inapplicable, scenario
-from connectors.conformance.writing import AS_MEANT, all_taken, differing, one_each
+from connectors.conformance.writing import AS_MEANT, all_taken, changed_facets, one_each, unlike
 from models.change import Kind
-from models.listing import Listing, Remote, facet_hash
+from models.listing import Listing, Remote
 from models.outcome import Outcome
 from models.text import Text
 
 NOT_SHOWN = Text("không báo là đang bán", "not read as live")
 
 
-def changed_facets(before: Listing, after: Listing) -> list[str]:
-    return [f for f, value in after.facets.items() if facet_hash(value) != facet_hash(before.facets[f])]
-
-
 def as_meant(shop: Shop, *listings: Listing) -> None:
     there = shop.read(*(listing.key for listing in listings))
     for listing in listings:
         expect(listing.key in there, Text(f"đọc lại thấy {listing.key}", f"{listing.key} to be read back"), set(there))
-        wrong = differing(there[listing.key], listing.facets)
+        wrong = unlike(there[listing.key], listing.facets)
         expect(not wrong, AS_MEANT, wrong)
 
 
@@ -230,7 +226,8 @@ def edges(shop: Shop) -> Iterator[dict[str, Any]]:
     "What the mapping lets through the marketplace takes, and shows as it was sent",
 )
 def let_through_is_taken(shop: Shop) -> None:
-    let_through = [found for item in edges(shop) if (found := shop.listable(**item))]
+    projected = (shop.projected(**item) for item in edges(shop))
+    let_through = [one for one in projected if isinstance(one, Listing)]
     listings = [Listing(key=f"KIT-{number}", facets=one.facets) for number, one in enumerate(let_through)]
     results = shop.carry_out([shop.change(Kind.CREATE, listing) for listing in listings])
 

@@ -12,7 +12,7 @@ from connectors.conformance.bench import DONG, POLLS, Shop, expect, said
 from connectors.conformance.scenario import batching, both, capable, in_dong, inapplicable, scenario, simulating
 from connectors.contract import Previews
 from models.change import Kind
-from models.listing import Facets, Listing, Remote, facet_hash
+from models.listing import Facets, Listing, Remote, differing, facet_hash
 from models.outcome import Outcome, Result
 from models.text import Text
 from models.value import replace
@@ -24,9 +24,13 @@ HOUR = 3_600.0  # seconds: what was kept would be seen by then
 NEVER_ACKNOWLEDGED = Text("không bao giờ được tính là đã nhận", "never counted as acknowledged")
 
 
-def differing(remote: Remote, wanted: Facets) -> dict[str, Any]:
+def unlike(remote: Remote, wanted: Facets) -> dict[str, Any]:
     """The facets that are not as wanted: what is there."""
     return {f: remote.facets.get(f) for f, v in wanted.items() if facet_hash(remote.facets.get(f)) != facet_hash(v)}
+
+
+def changed_facets(before: Listing, after: Listing) -> list[str]:
+    return differing(before.facets, after.facets, after.facets)
 
 
 def all_taken(results: Mapping[str, Result]) -> None:
@@ -46,7 +50,7 @@ def read_back(shop: Shop) -> None:
 
     expect(set(there) == {"KIT-1"}, Text("tin đã đăng đọc lại được", "the listing to be read back"), set(there))
     expect(there["KIT-1"].status == "live", Text("tin đang bán", "the listing to be live"), there["KIT-1"].status)
-    expect(not differing(there["KIT-1"], listing.facets), AS_MEANT, differing(there["KIT-1"], listing.facets))
+    expect(not unlike(there["KIT-1"], listing.facets), AS_MEANT, unlike(there["KIT-1"], listing.facets))
     one_each(shop, "KIT-1")
 
 
@@ -148,7 +152,7 @@ def lost_update(shop: Shop) -> None:
     expect(result.outcome not in (Outcome.DEFERRED, Outcome.REJECTED), doubt, said(result))
     now = shop.read("KIT-1")["KIT-1"]
     all_taken(shop.carry_out([shop.change(Kind.UPDATE, listing, ["stock"], now)]))
-    wrong = differing(shop.read("KIT-1")["KIT-1"], listing.facets)
+    wrong = unlike(shop.read("KIT-1")["KIT-1"], listing.facets)
     expect(not wrong, AS_MEANT, wrong)
 
 
@@ -230,7 +234,7 @@ def variant_removed(shop: Shop) -> None:
     all_taken(shop.carry_out([shop.change(Kind.DELIST, shop.listing("KIT-1"), remote=there["KIT-1"])]))
 
     expect(shop.live() == ["KIT-2"], Text("chỉ còn KIT-2 đang bán", "only KIT-2 live"), shop.live())
-    other = differing(shop.read("KIT-2")["KIT-2"], shop.listing("KIT-2").facets)
+    other = unlike(shop.read("KIT-2")["KIT-2"], shop.listing("KIT-2").facets)
     expect(not other, AS_MEANT, other)
 
 
@@ -245,7 +249,7 @@ def only_the_facet(shop: Shop) -> None:
     all_taken(shop.carry_out([shop.change(Kind.UPDATE, listing, ["stock"], there)]))
 
     expect(shop.live() == ["KIT-1"], Text("vẫn đang bán", "still live"), shop.shown("KIT-1"))
-    wrong = differing(shop.read("KIT-1")["KIT-1"], listing.facets)
+    wrong = unlike(shop.read("KIT-1")["KIT-1"], listing.facets)
     expect(not wrong, AS_MEANT, wrong)
 
 
@@ -258,12 +262,11 @@ def null_absent_and_empty(shop: Shop) -> None:
     full = {"list_price": replace(price, amount=price.amount * 2), "usage": "Nấu canh", "brand": "Năm Căn"}
     there = shop.make("KIT-1", **full)["KIT-1"]
     before = shop.listing("KIT-1", **full)
-    expect(not differing(there, before.facets), AS_MEANT, differing(there, before.facets))
+    expect(not unlike(there, before.facets), AS_MEANT, unlike(there, before.facets))
     bare = shop.listing("KIT-1", list_price=None, usage="", brand="")
-    facets = [f for f, v in bare.facets.items() if facet_hash(v) != facet_hash(before.facets[f])]
-    all_taken(shop.carry_out([shop.change(Kind.UPDATE, bare, facets, there)]))
+    all_taken(shop.carry_out([shop.change(Kind.UPDATE, bare, changed_facets(before, bare), there)]))
 
-    wrong = differing(shop.read("KIT-1")["KIT-1"], bare.facets)
+    wrong = unlike(shop.read("KIT-1")["KIT-1"], bare.facets)
     expect(not wrong, AS_MEANT, wrong)
 
 
@@ -302,7 +305,7 @@ def whole_dong(shop: Shop) -> None:
     price = shop.shown("KIT-1")[0]["price"]
 
     expect(price == int(DONG), Text(f"giá {DONG} đồng", f"a price of {DONG} đồng"), price)
-    wrong = differing(there, {"price": shop.listing().facets["price"]})
+    wrong = unlike(there, {"price": shop.listing().facets["price"]})
     expect(not wrong, AS_MEANT, wrong)
 
 
